@@ -1,1 +1,53 @@
-//! ms-filters
+#![doc = include_str!("../README.md")]
+#![forbid(unsafe_code)]
+
+mod attempt; // one statement on its way
+mod candidates; // what filters hand to each other
+mod decision; // the steps of a statement
+mod failover; // what happens when a server cannot be reached
+mod filter; // the trait
+mod lists; // something remembered for each list
+mod memory; // what outlives a statement
+mod narrow_fn; // a closure as a filter
+mod pipeline; // filters in a row
+mod reason; // why a step was taken
+mod record; // who was taken away and why
+mod request; // what one statement asks for
+mod rng; // randomness as an argument
+mod router; // all of it together
+mod server; // how a server is named: by its place
+mod share; // which part each candidate gets
+mod split; // which side a statement goes to
+mod tally;
+mod topology; // the servers of a cluster
+mod view; // what is known about the servers now
+mod weights; // how unequal servers share statements
+mod why; // why there is no server // which statistics move
+
+mod random; // then one module per filter
+mod round_robin;
+
+pub use self::{
+    attempt::{Attempt, Outcome, Scratch, Step},
+    candidates::Candidates,
+    decision::{Decision, DecisionStep, StepResult},
+    failover::{Failover, FailureMemory, Retries, Strategy},
+    filter::{Cx, Facts, Filter, Kind, Verdict},
+    memory::{ClusterMemory, ClusterSlot, SessionMemory, SessionSlot, Turn},
+    narrow_fn::{NarrowFn, narrow_fn},
+    pipeline::{Pipeline, PipelineError},
+    random::Random,
+    reason::Reason,
+    record::{Record, Removal, Sink},
+    request::{Request, Settings, Split, Stickiness, Transaction},
+    rng::Rng,
+    round_robin::RoundRobin,
+    router::{Inputs, Router},
+    server::{Role, ServerIx},
+    share::{Share, Shares},
+    tally::Tally,
+    topology::{Server, Topology, TopologyError},
+    view::{Freshness, ServerState, View},
+    weights::Weight,
+    why::Why,
+};

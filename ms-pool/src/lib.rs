@@ -1,1 +1,65 @@
-//! ms-pool
+//! sqlx over a replicated MySQL or MariaDB cluster: reads on replicas, writes on the primary, and why.
+//!
+//! A [`Cluster`] is used where a `MySqlPool` was: `query(…).fetch_all(&cluster)`. Each statement is classified from its text
+//! ([`ms_hints`]), routed by a chain of filters ([`ms_filters`]) and sent over this crate's own connection pools. What was
+//! decided, and why, is there for every statement: [`Session::last_decision`], [`Builder::on_decision`], tracing events.
+//!
+//! - [`Cluster`]: shared, one statement at a time, each on a connection that goes back at once;
+//! - [`Session`]: statements that belong together and keep their connections;
+//! - [`Tx`]: a transaction on the primary;
+//! - [`Cluster::primary`], [`Cluster::replica`]: where the text alone would decide wrongly.
+//!
+//! # Consistency
+//!
+//! Replication is asynchronous and the service level is `eventual`: a read may miss a write made a moment ago. Ask for the
+//! primary where that matters. (Exact read-your-writes is being built.)
+//!
+//! # Errors
+//!
+//! Statements fail with `sqlx::Error`. What a server says passes through untouched; what this crate has to say is
+//! found by [`Error::of`]; [`code()`] gives one number for either.
+//!
+//! # Example
+//!
+//! ```no_run
+//! # async fn example() -> Result<(), sqlx::Error> {
+//! let db = ms_pool::Cluster::builder().config_file("ms.json").section("shop").connect().await?;
+//! sqlx::query("INSERT INTO orders (item) VALUES (?)").bind("tea").execute(&db).await?;
+//! let items: Vec<(String,)> = sqlx::query_as("SELECT item FROM orders").fetch_all(&db).await?;
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod assemble; // from configuration to cluster
+mod builder; // what a program says
+mod cluster; // the shared handle
+mod on; // one side of it
+mod session; // statements that share connections
+mod tx; // a transaction on the primary
+
+mod executor; // sqlx's traits
+mod route; // performs the router's steps
+mod run; // sends a routed statement
+
+mod credentials; // where passwords come from
+mod error; // what can go wrong
+mod events; // decisions and warnings, for those who watch
+mod pool; // connections to one server
+mod probe; // which server is this
+mod state; // what there is to see
+mod statistics; // what was routed where
+
+pub use self::{
+    builder::Builder,
+    cluster::Cluster,
+    credentials::{Credentials, FromEnv, FromFile, Password, PasswordFuture, credentials_fn},
+    error::{Error, code},
+    events::{DecisionEvent, Warning},
+    executor::PrimaryConnection,
+    on::On,
+    session::{DumpedServer, LastUsed, Session},
+    state::{ServerIdentity, ServerInfo, ServerState},
+    statistics::{Counter, Statistics},
+    tx::Tx,
+};

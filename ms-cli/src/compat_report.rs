@@ -1,0 +1,208 @@
+//! What `compat` means for a section.
+//!
+//! `strict`, the default, differs from the original where the original was a trap. An operator who moves a file over
+//! should be told what changes for that file, and only that: a section without replicas has no read-only belt. And as
+//! long as part of `strict` is not built, the part that is not is told as well; a promise nobody keeps is the worst
+//! kind of documentation.
+
+use ms_config::{Compat, FailureMemory, Filter, Section, ServiceLevel, Settings, Strategy};
+
+/// The mode of a section, who chose it, and its consequences as sentences.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct CompatReport {
+    pub(crate) compat: Compat,
+    /// Who chose it.
+    pub(crate) source: &'static str,
+    /// What holds today.
+    pub(crate) in_force: Vec<String>,
+    /// Where `strict` behaves as `classic` for the time being.
+    pub(crate) not_yet: Vec<String>,
+}
+
+impl CompatReport {
+    /// The report of one section; `settings` are those of the environment.
+    pub(crate) fn of(section: &Section, settings: &Settings) -> Self {
+        let source = match (settings.compat, section.settings.compat) {
+            (Some(_), _) => "from MYSQL_MS_COMPAT",
+            (None, Some(_)) => "from the section",
+            (None, None) => "the default",
+        };
+        let compat = section.switches.compat;
+        let (in_force, not_yet) = match compat {
+            Compat::Classic => (classic(section), Vec::new()),
+            Compat::Strict => (strict(section), as_classic(section)),
+        };
+        Self { compat, source, in_force, not_yet }
+    }
+}
+
+fn classic(section: &Section) -> Vec<String> {
+    let mut points = Vec::new();
+    if let Some(point) = nothing_to_split(section) {
+        points.push(point.to_owned());
+    } else {
+        points.push(
+            "a statement is a read when its first token is `SELECT`: `SELECT … FOR UPDATE` and functions that write \
+             go to replicas, `SHOW` and `WITH … SELECT` to the primary"
+                .to_owned(),
+        );
+        points.push("nothing keeps such a write from changing a replica: its connections stay as they are".to_owned());
+    }
+    if !section.read_functions.is_empty() {
+        points.push("`read_functions` has no effect: functions are not looked at".to_owned());
+    }
+    points.extend(as_classic(section));
+    points
+}
+
+fn strict(section: &Section) -> Vec<String> {
+    let mut points = Vec::new();
+    if let Some(point) = nothing_to_split(section) {
+        points.push(point.to_owned());
+    } else {
+        points.push(
+            "a statement is a read when it provably changes nothing: `SELECT … FOR UPDATE`, `INTO`, functions that \
+             are not known and everything doubtful go to the primary"
+                .to_owned(),
+        );
+        points.push(match section.read_functions.as_slice() {
+            [] => {
+                "own functions that only read go to replicas when `read_functions` lists them; it lists none".to_owned()
+            }
+            functions => {
+                let names: Vec<_> = functions.iter().map(|it| format!("`{it}`")).collect();
+                format!("calls of {} count as reads", names.join(", "))
+            }
+        });
+    }
+    if !section.replicas.is_empty() {
+        points.push(
+            "connections to replicas are read only (`SET SESSION TRANSACTION READ ONLY`): a write that gets there is \
+             refused with error 1792, and a read that turns out to write runs on the primary instead"
+                .to_owned(),
+        );
+    }
+    points
+}
+
+fn nothing_to_split(section: &Section) -> Option<&'static str> {
+    if section.switches.disable_rw_split {
+        return Some("`disable_rw_split` is on: every statement goes to the primary, whatever it is");
+    }
+    if !section.replicas.is_empty() {
+        return None;
+    }
+    Some(match section.failover.strategy {
+        // As the original: nobody asked for reads on the primary.
+        Strategy::Disabled => {
+            "there are no replicas and `failover` is off, so every read fails; `\"failover\": \"master\"` sends reads to \
+             the primary"
+        }
+        Strategy::Primary | Strategy::LoopBeforePrimary => {
+            "there are no replicas: reads go to the primary because `failover` allows it"
+        }
+    })
+}
+
+/// What holds in `classic`, and in `strict` until the rest of it is built.
+fn as_classic(section: &Section) -> Vec<String> {
+    let mut points = vec![
+        "`BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are \
+         still split; use the API's `begin()`"
+            .to_owned(),
+    ];
+    if section.replicas.is_empty() {
+        return points;
+    }
+    points.push(
+        "a read that needs a variable, temporary table or lock of its session is routed like any other read".to_owned(),
+    );
+    if section.trx_stickiness.is_none() {
+        points.push("`trx_stickiness` is not set: a transaction does not bind its reads to its server".to_owned());
+    }
+    points.push(level(section));
+    if section.failover.memory == FailureMemory::Remember {
+        points.push("`remember_failed`: a server that failed is left out for the rest of the session".to_owned());
+    }
+    points
+}
+
+fn level(section: &Section) -> String {
+    let configured = section.filters.iter().find_map(|it| match it {
+        Filter::QualityOfService { level } => Some(level),
+        _ => None,
+    });
+    match configured {
+        Some(ServiceLevel::Strong) => "the service level is strong: every statement goes to the primary".to_owned(),
+        Some(ServiceLevel::Session) => {
+            "the service level is session; without a position, which nobody collects yet, that means the primary"
+                .to_owned()
+        }
+        Some(ServiceLevel::Eventual(_)) => "the service level is eventual, as configured".to_owned(),
+        _ if section.master_on_write => {
+            "the service level is eventual, but `master_on_write` is on: after its first write a session reads from \
+             the primary"
+                .to_owned()
+        }
+        _ => "the service level is eventual: a replica may not have yet what was just written, and is not waited for; \
+             `\"master_on_write\": 1` avoids it"
+            .to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ms_config::Config;
+
+    use super::*;
+
+    const PRIMARY: &str = r#""master": {"p": {"host": "10.0.0.1"}}"#;
+    const REPLICA: &str = r#", "slave": {"r": {"host": "10.0.0.2"}}"#;
+
+    #[test]
+    fn the_source_of_the_mode_is_named() {
+        let report = |keys: &str, settings: &Settings| {
+            let report = report(keys, settings);
+            (report.compat, report.source)
+        };
+        let environment = Settings { compat: Some(Compat::Classic), ..Settings::default() };
+        assert_eq!(report("", &Settings::default()), (Compat::Strict, "the default"));
+        assert_eq!(report(r#", "compat": "classic""#, &Settings::default()), (Compat::Classic, "from the section"));
+        assert_eq!(report(r#", "compat": "strict""#, &environment), (Compat::Classic, "from MYSQL_MS_COMPAT"));
+    }
+
+    #[test]
+    fn strict_says_what_is_not_built_yet_and_classic_has_nothing_to_wait_for() {
+        check(r#", "compat": "strict""#, "eventual", false);
+        check(r#", "compat": "classic""#, "eventual", true);
+    }
+
+    #[test]
+    fn what_the_file_says_decides_what_is_told() {
+        check(r#", "compat": "strict", "read_functions": ["price"]"#, "`price`", true);
+        check(r#", "compat": "strict", "disable_rw_split": 1"#, "`disable_rw_split` is on", true);
+        check(r#", "compat": "strict", "master_on_write": 1"#, "`master_on_write` is on", false);
+        check(r#", "compat": "classic", "read_functions": ["price"]"#, "no effect", true);
+    }
+
+    #[test]
+    fn a_section_without_replicas_is_told_what_becomes_of_reads() {
+        check(r#", "slave": []"#, "every read fails", true);
+        check(r#", "slave": [], "failover": "master""#, "reads go to the primary", true);
+    }
+
+    /// Whether a sentence with `part` is told as in force, or as not yet in force.
+    #[track_caller]
+    fn check(keys: &str, part: &str, in_force: bool) {
+        let report = report(keys, &Settings::default());
+        let has = |points: &[String]| points.iter().any(|it| it.contains(part));
+        assert_eq!((has(&report.in_force), has(&report.not_yet)), (in_force, !in_force), "{report:#?}");
+    }
+
+    #[track_caller]
+    fn report(keys: &str, settings: &Settings) -> CompatReport {
+        let replica = if keys.contains("slave") { "" } else { REPLICA };
+        let parsed = Config::parse_file("t.json", &format!("{{\"s\": {{{PRIMARY}{replica}{keys}}}}}"), settings);
+        CompatReport::of(parsed.config.section("s").unwrap(), settings)
+    }
+}

@@ -1,0 +1,150 @@
+//! `ms servers`: the servers of a section, and whether they answer.
+
+use std::{
+    io::Write,
+    time::{Duration, Instant},
+};
+
+use futures_util::{StreamExt, stream};
+use ms_config::{Section, Server};
+use ms_pool::{Cluster, Error, ServerIdentity, ServerInfo};
+use serde_json::{Value, json};
+
+use crate::{
+    account::{Account, AccountArgs},
+    cluster_args::ClusterArgs,
+    exit::Exit,
+    failure::{Failure, chain},
+    one_server::{self, SECTION},
+    out::{BAD, Out},
+    reasons::role,
+    runtime,
+    table::{Table, absent, bad, good, number, text, visible},
+};
+
+/// Show the servers of a section, and whether they answer
+///
+/// Connects to every server of the section as a service would, all at once and within the configured deadlines: account,
+/// encryption, `init` statements. Shows what each says about itself and how long the connection took.
+///
+/// Exits with 0 when every server answers, with 1 when some do, with 4 when none does.
+#[derive(Debug, clap::Args)]
+#[command(after_long_help = EXAMPLES)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    cluster: ClusterArgs,
+
+    /// Print one JSON object
+    #[arg(long)]
+    json: bool,
+
+    #[command(flatten)]
+    account: AccountArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  ms servers -c ms.json -s shop
+  ms servers -c ms.json -s shop -u app -p
+  ms servers -c ms.json -s shop --json | jq '.servers[] | select(.reachable | not)'";
+
+/// Connects at the same time; more would look like an attack.
+const AT_ONCE: usize = 32;
+
+/// What came of asking one server: who answered, and how long that took.
+type Outcome = Result<(ServerIdentity, Duration), Error>;
+
+pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
+    let account = args.account.read()?;
+    // Everything that may be wrong with file and section is said by whoever builds clusters from them.
+    let cluster = args.cluster.build(account.apply(args.cluster.builder()))?;
+    let config = args.cluster.read()?;
+    let section = config.section(cluster.section().unwrap_or_default());
+    let section = section.map_err(|source| Failure::Section { source })?;
+
+    let outcomes = runtime::block_on(async {
+        let servers = section.primaries.iter().chain(&section.replicas);
+        let asked = servers.map(|server| ask(section, server, &account));
+        Ok(stream::iter(asked).buffered(AT_ONCE).collect::<Vec<_>>().await)
+    })?;
+
+    let answers: Vec<_> = cluster.servers().zip(&outcomes).collect();
+    if args.json {
+        let servers: Vec<_> = answers.iter().map(|(server, outcome)| json(server, outcome)).collect();
+        out.json(&json!({ "section": section.name, "servers": servers }))?;
+    } else {
+        print(out, &answers)?;
+    }
+    Ok(match outcomes.iter().filter(|it| it.is_ok()).count() {
+        all if all == outcomes.len() => Exit::Ok,
+        0 => Exit::NoServer,
+        _ => Exit::Findings,
+    })
+}
+
+/// Connects to one server and lets go of it again.
+async fn ask(section: &Section, server: &Server, account: &Account) -> Outcome {
+    let builder = Cluster::builder().config_text(section.name.as_str(), one_server::config_text(section, server));
+    let builder = account.apply(builder.section(SECTION).pool(server.pool));
+    let started = Instant::now();
+    let cluster = builder.connect().await?;
+    let elapsed = started.elapsed();
+    let identity = cluster.state().into_iter().find_map(|it| it.identity);
+    cluster.close().await;
+    // A connection is not handed out before it has told who is there.
+    identity.map(|it| (it, elapsed)).ok_or(Error::Closed)
+}
+
+fn print(out: &mut Out, answers: &[(ServerInfo<'_>, &Outcome)]) -> Result<(), Failure> {
+    let mut table =
+        Table::new(["role", "name", "address", "user", "reachable", "version", "read only", "connected in"]);
+    for (server, outcome) in answers {
+        let known = [text(role(server.role)), text(server.name), text(server.address), text(server.user)];
+        let learnt = match outcome {
+            Ok((identity, elapsed)) => [
+                good("yes"),
+                text(&identity.version),
+                text(if identity.read_only { "yes" } else { "no" }),
+                number(format!("{:.2} ms", elapsed.as_secs_f64() * 1000.0)),
+            ],
+            Err(_) => [bad("no"), absent("-"), absent("-"), absent("-")],
+        };
+        table.row(known.into_iter().chain(learnt));
+    }
+    table.print(out)?;
+    for (server, outcome) in answers {
+        if let Err(error) = outcome {
+            writeln!(out, "{BAD}{}{BAD:#}: {}", server.name, visible(&chain(error)))?;
+        }
+    }
+    Ok(())
+}
+
+fn json(server: &ServerInfo<'_>, outcome: &Outcome) -> Value {
+    let mut object = json!({
+        "name": server.name,
+        "role": role(server.role),
+        "address": server.address,
+        "user": server.user,
+        "reachable": outcome.is_ok(),
+        "version": null,
+        "read_only": null,
+        "connect_us": null,
+        "error": null,
+    });
+    match outcome {
+        Ok((identity, elapsed)) => {
+            object["version"] = json!(&*identity.version);
+            object["read_only"] = json!(identity.read_only);
+            object["connect_us"] = json!(u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX));
+        }
+        Err(error) => {
+            object["error"] = json!({
+                "code": error.code(),
+                "sqlstate": error.sqlstate(),
+                "message": chain(error),
+            });
+        }
+    }
+    object
+}

@@ -1,0 +1,103 @@
+//! `failover`: an object, a list whose first element is the strategy, or the strategy alone.
+
+use std::num::NonZeroU16;
+
+use super::object::{Field, Object, listed};
+use crate::{
+    Failover, FailureMemory, Retries, Strategy,
+    raw::Value,
+    read,
+    report::{Problem, Report},
+};
+
+const KEYS: &[&str] = &["strategy", "max_retries", "remember_failed"];
+
+/// The original's names first.
+const STRATEGIES: &[(&str, Strategy)] = &[
+    ("disabled", Strategy::Disabled),
+    ("master", Strategy::Primary),
+    ("loop_before_master", Strategy::LoopBeforePrimary),
+    ("primary", Strategy::Primary),
+    ("loop_before_primary", Strategy::LoopBeforePrimary),
+];
+
+pub(super) fn lower(report: &mut Report<'_>, field: &Field<'_>) -> Failover {
+    let mut failover = Failover::default();
+    match &field.node.value {
+        Value::Object(_) => {
+            let Some(object) = Object::new(field.node, &field.path) else { return failover };
+            object.warn_unknown(report, KEYS);
+            if let Some(field) = object.get("strategy") {
+                failover.strategy = strategy(report, &field);
+            }
+            if let Some(field) = object.get("max_retries") {
+                failover.max_retries = max_retries(report, &field).unwrap_or(failover.max_retries);
+            }
+            if let Some(field) = object.get("remember_failed")
+                && read::switch(report, field.at(), field.node) == Some(true)
+            {
+                failover.memory = FailureMemory::Remember;
+            }
+        }
+        Value::Array(elements) => {
+            if let Some(first) = elements.first() {
+                failover.strategy = strategy(report, &Field::element(first, 0, &field.path));
+            }
+            if let Some(second) = elements.get(1) {
+                let element = Field::element(second, 1, &field.path);
+                report.add(element.at(), Problem::warning("only the first element counts, as the strategy"));
+            }
+        }
+        Value::Null | Value::Bool(false) => {}
+        _ => failover.strategy = strategy(report, field),
+    }
+    failover
+}
+
+/// A strategy by its name. What is no name was "disabled" for the original, and is, with a warning.
+fn strategy(report: &mut Report<'_>, field: &Field<'_>) -> Strategy {
+    let names: Vec<_> = STRATEGIES.iter().map(|(name, _)| *name).collect();
+    let text = match read::text(field.node) {
+        read::Scalar::Text(text) => text,
+        read::Scalar::Nothing => return Strategy::Disabled,
+        read::Scalar::List => {
+            report.add(field.at(), Problem::error("the strategy must be a text").accepted(listed(&names)));
+            return Strategy::Disabled;
+        }
+    };
+    let lower = text.to_ascii_lowercase();
+    if let Some((_, strategy)) = STRATEGIES.iter().find(|(name, _)| *name == lower) {
+        return *strategy;
+    }
+
+    // The original looked at the beginning only, and files that relied on it should keep working.
+    let prefix = STRATEGIES.iter().find(|(name, _)| lower.starts_with(name));
+    let (read_as, strategy) = prefix.copied().unwrap_or(("disabled", Strategy::Disabled));
+    let message = format!("unknown strategy `{text}`; read as `{read_as}`, as the original did");
+    report.add(field.at(), Problem::warning(message).accepted(listed(&names)).meant(&text, names));
+    strategy
+}
+
+fn max_retries(report: &mut Report<'_>, field: &Field<'_>) -> Option<Retries> {
+    let accepted = "a whole number from 0 to 65535, where 0 means no limit";
+    let value = match read::integer(field.node) {
+        read::Integer::Exact(value) => value,
+        read::Integer::Bent(value) => {
+            let message = format!("not a whole number; read as {value}, as the original did");
+            report.add(field.at(), Problem::warning(message).accepted(accepted));
+            value
+        }
+        read::Integer::List => {
+            report.add(field.at(), Problem::error("`max_retries` must be a number, not a list").accepted(accepted));
+            return None;
+        }
+    };
+    match u16::try_from(value) {
+        Ok(value) => Some(NonZeroU16::new(value).map_or(Retries::Unlimited, Retries::Limit)),
+        Err(_) => {
+            let message = format!("Invalid value '{value}' for max_retries. Stopping");
+            report.add(field.at(), Problem::error(message).accepted(accepted));
+            None
+        }
+    }
+}

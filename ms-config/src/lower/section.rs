@@ -1,0 +1,194 @@
+//! All of a section.
+
+use super::{
+    failover, filters,
+    object::{Field, Object, listed},
+    pool,
+    roster::Roster,
+    server::Defaults,
+    server_list::{self, ServerList, Used},
+    settings, tls,
+};
+use crate::{
+    Charset, Failover, PoolSettings, Role, Section, Server, Settings, Tls, TrxStickiness,
+    path::Path,
+    raw::Member,
+    read,
+    report::{At, Problem, Report},
+};
+
+const PRIMARIES: &[&str] = &["master", "primary", "primaries"];
+const REPLICAS: &[&str] = &["slave", "replica", "replicas"];
+
+/// Keys that are read, beside those of the server lists and the switches.
+const KEYS: &[&str] = &[
+    "lazy_connections",
+    "server_charset",
+    "failover",
+    "master_on_write",
+    "trx_stickiness",
+    "filters",
+    "pool",
+    "tls",
+    "init",
+    "read_functions",
+];
+
+/// Keys of the original that mean something which does not exist here yet.
+const LATER: &[&str] = &["fabric", "global_transaction_id_injection", "transient_error", "xa"];
+
+/// The section at `member`, to be thrown away if an error was noted.
+pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settings) -> Section {
+    let name = &*member.key;
+    let path = Path::Top.key(name);
+    let Some(object) = Object::new(&member.node, &path) else {
+        let message = format!("Section [master] doesn't exist for host [{name}]: a section must be an object");
+        report.add(At { path: &path, offset: member.node.offset }, Problem::error(message));
+        return empty(report, member);
+    };
+    warn_unknown(report, &object);
+
+    let settings = settings::lower(report, &object);
+    let switches = outer.clone().or(&settings).resolve();
+    let pool = pool::lower(report, object.get("pool").as_ref(), PoolSettings::default());
+    let tls = tls::lower(report, object.get("tls").as_ref(), &Tls::default());
+
+    let defaults = Defaults { pool, tls: &tls };
+    let used = if switches.multi_master { Used::All } else { Used::OnlyFirst };
+    let (primaries, unused) = servers(report, &object, name, Role::Primary, used, &defaults);
+    let (replicas, _) = servers(report, &object, name, Role::Replica, Used::All, &defaults);
+    let roster = Roster::new(&primaries.names, &replicas.names);
+    let filters = filters::lower(report, object.get("filters").as_ref(), &roster);
+
+    let failover = object.get("failover").map_or_else(Failover::default, |field| failover::lower(report, &field));
+    let mut switch = |key: &str| {
+        let field = object.get(key)?;
+        read::switch(report, field.at(), field.node)
+    };
+    let lazy_connections = switch("lazy_connections").unwrap_or(true);
+    let master_on_write = switch("master_on_write").unwrap_or(false);
+    let mut texts = |key: &str, accepted| object.get(key).map_or_else(Vec::new, |field| field.texts(report, accepted));
+    let init = texts("init", "an SQL statement, or an array of them");
+    let read_functions = texts("read_functions", "an array of function names");
+
+    Section {
+        name: name.to_owned(),
+        primaries: primaries.servers,
+        unused_primaries: unused,
+        replicas: replicas.servers,
+        filters,
+        failover,
+        lazy_connections,
+        master_on_write,
+        trx_stickiness: object.get("trx_stickiness").and_then(|field| trx_stickiness(report, &field)),
+        server_charset: object.get("server_charset").and_then(|field| server_charset(report, &field)),
+        read_functions,
+        init,
+        pool,
+        tls,
+        switches,
+        settings,
+        position: report.position(member.key_offset),
+    }
+}
+
+/// What is returned for a section that is no object, whose error has been noted.
+fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
+    Section {
+        name: member.key.clone().into_owned(),
+        primaries: Vec::new(),
+        unused_primaries: Vec::new(),
+        replicas: Vec::new(),
+        filters: Vec::new(),
+        failover: Failover::default(),
+        lazy_connections: true,
+        master_on_write: false,
+        trx_stickiness: None,
+        server_charset: None,
+        read_functions: Vec::new(),
+        init: Vec::new(),
+        pool: PoolSettings::default(),
+        tls: Tls::default(),
+        switches: Settings::default().resolve(),
+        settings: Settings::default(),
+        position: report.position(member.key_offset),
+    }
+}
+
+fn warn_unknown(report: &mut Report<'_>, object: &Object<'_>) {
+    object.warn_unknown_but(report, &[PRIMARIES, REPLICAS, KEYS, settings::KEYS].concat(), LATER);
+    for field in object.fields().filter(|field| LATER.contains(&field.key)) {
+        let message = format!("`{}` is not supported yet", field.key);
+        // Its servers come from elsewhere, so the section would be another one without it.
+        let problem = if field.key == "fabric" { Problem::error(message) } else { Problem::warning(message) };
+        report.add(field.at_key(), problem);
+    }
+}
+
+fn servers(
+    report: &mut Report<'_>,
+    section: &Object<'_>,
+    name: &str,
+    role: Role,
+    used: Used,
+    defaults: &Defaults<'_>,
+) -> (ServerList, Vec<Server>) {
+    let spellings = if role == Role::Primary { PRIMARIES } else { REPLICAS };
+    if let Some(field) = section.one_of(report, spellings) {
+        let (list, unused) = server_list::lower(report, &field, role, used, defaults);
+        if role == Role::Primary && list.names.is_empty() && field.node.value.is_list() {
+            report.add(field.at_key(), Problem::warning("without a primary no write can succeed"));
+        }
+        return (list, unused);
+    }
+    if section.get("fabric").is_none() {
+        let message = format!("Section [{}] doesn't exist for host [{name}]", role.key());
+        let accepted = format!("{}: an object or an array of servers", listed(spellings));
+        report.add(section.at(), Problem::error(message).accepted(accepted));
+    }
+    (ServerList::default(), Vec::new())
+}
+
+fn trx_stickiness(report: &mut Report<'_>, field: &Field<'_>) -> Option<TrxStickiness> {
+    let accepted = "`master` (or `primary`), `on`, `disabled`";
+    let text = match read::text(field.node) {
+        read::Scalar::Text(text) => text,
+        read::Scalar::Nothing => return None,
+        read::Scalar::List => {
+            report.add(field.at(), Problem::error("must be a text, not a list").accepted(accepted));
+            return None;
+        }
+    };
+    let lower = text.to_ascii_lowercase();
+    let (read_as, stickiness) = match &*lower {
+        "master" | "primary" => return Some(TrxStickiness::Primary),
+        "on" => return Some(TrxStickiness::On),
+        "disabled" | "off" | "" => return Some(TrxStickiness::Disabled),
+        // The original looked at the beginning only.
+        _ if lower.starts_with("master") => ("master", TrxStickiness::Primary),
+        _ if lower.starts_with("on") => ("on", TrxStickiness::On),
+        _ => ("disabled", TrxStickiness::Disabled),
+    };
+    let message = format!("unknown value `{text}`; read as `{read_as}`, as the original did");
+    let problem = Problem::warning(message).accepted(accepted);
+    report.add(field.at(), problem.meant(&text, ["master", "primary", "on", "disabled"]));
+    Some(stickiness)
+}
+
+fn server_charset(report: &mut Report<'_>, field: &Field<'_>) -> Option<Charset> {
+    let text = match read::text(field.node) {
+        read::Scalar::Text(text) => text,
+        read::Scalar::Nothing => return None,
+        read::Scalar::List => {
+            report.add(field.at(), Problem::error("server_charset must be a text, not a list"));
+            return None;
+        }
+    };
+    let charset = Charset::named(&text);
+    if charset.is_none() {
+        let problem = Problem::error(format!("Erroneous server_charset [{text}]"));
+        let problem = problem.meant(&text, Charset::NAMES.iter().copied());
+        report.add(field.at(), problem.accepted("the name of a character set, such as `utf8mb4`"));
+    }
+    charset
+}

@@ -1,0 +1,209 @@
+//! One statement on its way: what was tried, and what to do next.
+//!
+//! Between two steps the pool waits for a server, so the state of a decision is a value that the pool carries across its
+//! awaits. It is small, owns nothing, and dropping it at any moment leaves nothing behind.
+
+use crate::{
+    candidates::Candidates,
+    decision::Decision,
+    filter::Facts,
+    reason::Reason,
+    request::{Request, Split},
+    server::{Role, ServerIx},
+    tally::Tally,
+    why::Why,
+};
+
+use ms_hints::{Access, Route};
+
+/// What the pool does next for a statement.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use = "a step that nobody performs leaves the statement without a server"]
+pub enum Step {
+    /// Run the statement there; a connection is open.
+    Use(ServerIx),
+    /// Open a connection there and report [`Outcome::Opened`] or [`Outcome::OpenFailed`].
+    Open(ServerIx),
+    /// Ask the candidate replicas for these facts, show them in the view, and report [`Outcome::Fetched`]. What could
+    /// not be learnt stays unknown.
+    Fetch(Facts),
+    /// The statement fails with the error of this server's last failed open, which need not have happened for this
+    /// statement: a server remembered as failed is not tried again.
+    Give(ServerIx),
+    /// The statement fails with this.
+    Fail(Why),
+}
+
+/// What came of a [`Step`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// The connection is open, made for this statement.
+    Opened,
+    /// A connection was at hand after all, taken from where idle ones are kept.
+    Reused,
+    /// The server could not be reached or refused the login.
+    OpenFailed,
+    /// The view has what could be learnt.
+    Fetched,
+}
+
+/// Memory for one decision, used again for the next.
+///
+/// It is needed from [`Router::start`](crate::Router::start) until the last step of the statement, and by nobody else
+/// meanwhile. Most statements need no second step, so one per thread goes a long way: take it out for the others.
+#[derive(Debug, Default)]
+pub struct Scratch {
+    pub(crate) candidates: Candidates,
+    pub(crate) tried: Vec<ServerIx>,
+}
+
+/// How far a statement has got.
+#[derive(Clone, Copy, Debug)]
+pub struct Attempt {
+    pub(crate) phase: Phase,
+    pub(crate) class: Class,
+    /// The session had written when the statement started.
+    pub(crate) wrote: bool,
+    pub(crate) fetched: bool,
+    /// An empty side of replicas is the doing of a service level, which a primary meets as well.
+    pub(crate) primaries_stand_in: bool,
+    /// The role that is balanced now.
+    pub(crate) role: Role,
+    /// The next filter; behind the last one that narrows the statement is being picked for.
+    pub(crate) filter: u8,
+    /// Servers looked at on this side.
+    pub(crate) looked_at: u16,
+    /// The server looked at last on this side.
+    pub(crate) last: Option<ServerIx>,
+    /// The server that could not be opened last on this side.
+    pub(crate) unreachable: Option<ServerIx>,
+    pub(crate) decision: Decision,
+    pub(crate) tally: Tally,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Phase {
+    /// Filters have yet to narrow.
+    Narrowing,
+    /// A side was chosen and is balanced.
+    Balancing,
+    /// A connection to this server is awaited.
+    Opening(ServerIx, By),
+    /// Facts are awaited, then this goes on.
+    Fetching(Resume),
+    /// The last step is out.
+    Done,
+}
+
+/// Who named the server that is opened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum By {
+    /// A load balancer: another server may take its place.
+    Balance,
+    /// A filter that picks by itself.
+    Filter,
+    /// The statement before this one.
+    LastUse,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Resume {
+    Narrowing,
+    Balancing,
+}
+
+/// Where a statement wants to go by itself: its hint, its text, and whether splitting is on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Class {
+    pub(crate) target: Target,
+    pub(crate) hinted: bool,
+    pub(crate) reason: Reason,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Side(Role),
+    LastUsed,
+}
+
+impl Attempt {
+    pub(crate) fn new(request: &Request<'_>, wrote: bool) -> Self {
+        let class = Class::of(request);
+        let guess = match class.target {
+            Target::Side(role) if !class.hinted => Some(role),
+            _ => None,
+        };
+        Attempt {
+            phase: Phase::Narrowing,
+            class,
+            wrote,
+            fetched: false,
+            primaries_stand_in: false,
+            role: Role::Replica,
+            filter: 0,
+            looked_at: 0,
+            last: None,
+            unreachable: None,
+            decision: Decision::new(),
+            tally: Tally::of(request.statement, request.settings, guess),
+        }
+    }
+
+    /// The role a filter that balances picks from.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Whether facts were fetched for this statement already; what is unknown now stays unknown.
+    #[must_use]
+    pub fn has_fetched(&self) -> bool {
+        self.fetched
+    }
+
+    /// Says that primaries are as good as replicas for this statement: a read that finds no replica left goes to a
+    /// primary, whatever the failover strategy. A filter for service levels says so.
+    pub fn let_primaries_stand_in(&mut self) {
+        self.primaries_stand_in = true;
+    }
+
+    /// What was decided, complete when the last step is out.
+    #[must_use]
+    pub fn decision(&self) -> &Decision {
+        &self.decision
+    }
+
+    /// Which statistics the statement moves, complete when the last step is out.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        self.tally
+    }
+
+    /// Turns to a side from its beginning.
+    pub(crate) fn balance(&mut self, role: Role) {
+        self.phase = Phase::Balancing;
+        self.role = role;
+        self.looked_at = 0;
+        self.last = None;
+        self.unreachable = None;
+    }
+}
+
+impl Class {
+    fn of(request: &Request<'_>) -> Self {
+        let statement = request.statement;
+        let splits = request.settings.split == Split::ReadsToReplicas;
+        let (target, reason) = match (statement.route, statement.access) {
+            (Some(Route::LastUsed), _) => (Target::LastUsed, Reason::HintLastUsed),
+            (None, Access::Follow) if request.last_used.is_some() => (Target::LastUsed, Reason::Follow),
+            _ if !splits => (Target::Side(Role::Primary), Reason::SplitDisabled),
+            (Some(Route::Primary), _) => (Target::Side(Role::Primary), Reason::HintPrimary),
+            (Some(Route::Replica), _) => (Target::Side(Role::Replica), Reason::HintReplica),
+            (None, Access::Read) => (Target::Side(Role::Replica), Reason::Read),
+            (None, Access::Write) => (Target::Side(Role::Primary), Reason::Write),
+            (None, Access::Follow) => (Target::Side(Role::Primary), Reason::FollowNothing),
+        };
+        Class { target, hinted: statement.route.is_some(), reason }
+    }
+}

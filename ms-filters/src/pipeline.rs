@@ -1,0 +1,161 @@
+//! Filters in a row: any number that narrow, then exactly one that picks.
+
+use std::fmt;
+
+use crate::{
+    filter::{Filter, Kind},
+    random::Random,
+};
+
+/// Filters in a valid order.
+#[derive(Debug)]
+pub struct Pipeline {
+    filters: Box<[Box<dyn Filter>]>,
+}
+
+impl Pipeline {
+    /// Checks the order; no filters at all give the original's default, `random` that sticks to its choice.
+    ///
+    /// # Errors
+    ///
+    /// Fails when anything follows a filter that picks, or when the last one does not pick.
+    pub fn new(filters: Vec<Box<dyn Filter>>) -> Result<Self, PipelineError> {
+        if filters.is_empty() {
+            return Ok(Pipeline::default());
+        }
+        if filters.len() > MOST {
+            return Err(PipelineError::TooLong { count: filters.len() });
+        }
+        let (last, before) = filters.split_last().expect("it is not empty");
+        if let Some(position) = before.iter().position(|it| it.kind().ends_the_pipeline()) {
+            let name = |it: &dyn Filter| it.name().to_owned();
+            return Err(PipelineError::Unreachable {
+                filter: name(&*filters[position + 1]),
+                picker: name(&*filters[position]),
+            });
+        }
+        if last.kind() == Kind::Narrows {
+            return Err(PipelineError::NothingPicks { last: last.name().to_owned() });
+        }
+        Ok(Pipeline { filters: filters.into() })
+    }
+
+    /// How many filters there are, at least one.
+    #[must_use]
+    #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
+    pub fn len(&self) -> usize {
+        self.filters.len()
+    }
+
+    /// The name of the filter at `position`, `?` where there is none.
+    #[must_use]
+    pub fn name(&self, position: usize) -> &str {
+        self.filters.get(position).map_or("?", |it| it.name())
+    }
+
+    pub(crate) fn picker(&self) -> &dyn Filter {
+        &**self.filters.last().expect("a pipeline ends with a filter that picks")
+    }
+
+    pub(crate) fn narrowing(&self) -> &[Box<dyn Filter>] {
+        &self.filters[..self.filters.len() - 1]
+    }
+}
+
+impl Default for Pipeline {
+    fn default() -> Self {
+        Pipeline { filters: Box::new([Box::new(Random::sticky())]) }
+    }
+}
+
+/// A decision names its filters by one byte, of which the last value is the router itself.
+const MOST: usize = 255;
+
+/// Filters in an order that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// Something follows a filter that picks.
+    Unreachable {
+        /// What would never be asked.
+        filter: String,
+        /// What stands before it and picks.
+        picker: String,
+    },
+    /// The last filter narrows.
+    NothingPicks {
+        /// The last filter.
+        last: String,
+    },
+    /// More filters than a decision can name.
+    TooLong {
+        /// How many there are.
+        count: usize,
+    },
+}
+
+impl fmt::Display for PipelineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            PipelineError::Unreachable { filter, picker } => write!(
+                f,
+                "filter `{filter}` stands behind `{picker}`, which picks the server already (Error while creating \
+                 filter '{filter}' . Non-multi filter '{picker}' already created. Stopping)"
+            ),
+            PipelineError::NothingPicks { last } => write!(
+                f,
+                "the last filter `{last}` picks no server, a load balancer must follow it (Error in configuration. \
+                 Last filter is multi filter. Needs to be non-multi one. Stopping)"
+            ),
+            PipelineError::TooLong { count } => write!(f, "there are at most {MOST} filters, not `{count}`"),
+        }
+    }
+}
+
+impl std::error::Error for PipelineError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{RoundRobin, narrow_fn};
+
+    #[test]
+    fn without_filters_it_is_random_that_sticks() {
+        assert_eq!(check(&[]), Ok(vec!["random".to_owned()]));
+        assert!(format!("{:?}", Pipeline::default()).contains("Sticky"));
+    }
+
+    #[test]
+    fn filters_that_narrow_come_first_and_one_picks() {
+        assert!(check(&["narrow", "narrow", "roundrobin"]).is_ok());
+        assert!(check(&["random"]).is_ok());
+    }
+
+    #[test]
+    fn nothing_follows_a_filter_that_picks() {
+        let text = check(&["random", "narrow", "roundrobin"]).unwrap_err();
+        assert!(
+            text.contains("Error while creating filter 'narrow' . Non-multi filter 'random' already created. Stopping"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn the_last_filter_picks() {
+        let text = check(&["narrow"]).unwrap_err();
+        let original = "Error in configuration. Last filter is multi filter. Needs to be non-multi one. Stopping";
+        assert!(text.contains(original), "{text}");
+    }
+
+    fn check(names: &[&str]) -> Result<Vec<String>, String> {
+        let filter = |name: &&str| -> Box<dyn Filter> {
+            match *name {
+                "random" => Box::new(Random::new()),
+                "roundrobin" => Box::new(RoundRobin::new()),
+                other => Box::new(narrow_fn(other, |_, _| {})),
+            }
+        };
+        let pipeline = Pipeline::new(names.iter().map(filter).collect()).map_err(|it| it.to_string())?;
+        Ok((0..pipeline.len()).map(|it| pipeline.name(it).to_owned()).collect())
+    }
+}

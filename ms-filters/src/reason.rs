@@ -1,0 +1,130 @@
+//! Why a step of a decision was taken: one byte in memory, a stable code in JSON, a sentence for people.
+
+use std::fmt::{self, Display};
+
+/// Declares the reasons once, so that variant, code and sentence cannot drift apart.
+macro_rules! reasons {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $sentence:literal;)*) => {
+        /// Why a step of a decision was taken.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        #[repr(u8)]
+        pub enum Reason {
+            $($(#[$doc])* #[doc = concat!("`", $code, "`: ", $sentence, ".")] $name,)*
+        }
+
+        impl Reason {
+            /// Every reason there is, for tables in documentation and tests.
+            pub const ALL: &'static [Reason] = &[$(Reason::$name),*];
+
+            /// A short name that never changes, for JSON and logs.
+            #[must_use]
+            pub const fn code(self) -> &'static str {
+                match self { $(Reason::$name => $code,)* }
+            }
+
+            /// The same for people, without a full stop.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Reason::$name => $sentence,)* }
+            }
+        }
+    };
+}
+
+reasons! {
+    // What the statement is.
+    Read = "read", "its text only reads";
+    Write = "write", "its text writes, or may";
+    Follow = "follow", "it speaks of the statement before it and belongs to that connection";
+    FollowNothing = "follow_nothing", "it speaks of the statement before it and there was none";
+    HintPrimary = "hint_primary", "a hint asks for a primary";
+    HintReplica = "hint_replica", "a hint asks for a replica";
+    HintLastUsed = "hint_last_used", "a hint asks for the connection used last";
+    SplitDisabled = "split_disabled", "read-write splitting is off";
+
+    // What the session makes of it.
+    LevelLeftNoReplica = "level_left_no_replica", "no replica meets the service level, a primary does";
+    TransactionOnPrimary = "transaction_on_primary", "a transaction keeps to one primary";
+    TransactionReads = "transaction_reads", "a read-only transaction may use a replica";
+    Pinned = "pinned", "the transaction is bound to its server";
+    AfterWrite = "after_write", "the session has written before and reads from primaries since";
+
+    // What filters do.
+    Unchanged = "unchanged", "every candidate stays";
+    Narrowed = "narrowed", "some candidates were taken away";
+    Random = "random", "drawn at random";
+    RandomWeighted = "by_weight", "drawn at random by weight";
+    Sticky = "sticky", "drawn before from the same candidates and kept";
+    Turn = "turn", "its turn";
+    TurnWeighted = "turn_by_weight", "its turn by weight";
+    Only = "only", "the only candidate left";
+    Standby = "standby", "a standby, and every other candidate was tried";
+    Own = "own", "a filter's own choice";
+
+    // What happened to servers.
+    Opened = "opened", "a connection to it was opened";
+    OpenFailed = "open_failed", "it could not be reached";
+    Remembered = "remembered", "it failed before and is not tried again";
+    ToPrimaries = "to_primaries", "no replica could be used, so a primary takes the statement";
+    NothingLeft = "nothing_left", "the filters left no server, so the primaries take the statement";
+
+    // Why there is no server.
+    NoReplica = "no_replica", "no replica is left to choose from";
+    NoPrimary = "no_primary", "no primary is left to choose from";
+    NoCandidate = "no_candidate", "the filters left no server";
+    NoLastUsed = "no_last_used", "no connection was used before";
+    NoneUsable = "none_usable", "every candidate failed before and is remembered for it";
+    PinnedLost = "pinned_lost", "the connection its transaction runs on is gone";
+    AskedTwice = "asked_twice", "a filter asked for facts a second time";
+    NotACandidate = "not_a_candidate", "a filter picked a server that is no candidate";
+    NothingPicked = "nothing_picked", "the last filter picked no server";
+    OutOfTurn = "out_of_turn", "an outcome was reported that nothing had been asked for";
+}
+
+impl Reason {
+    /// The code as it reads inside a line.
+    pub(crate) fn label(self) -> impl Display {
+        Label(self.code())
+    }
+
+    /// Whether the name of the filter and the server it led to say it already.
+    pub(crate) fn goes_without_saying(self) -> bool {
+        matches!(
+            self,
+            Reason::Random | Reason::Turn | Reason::Only | Reason::Own | Reason::Unchanged | Reason::Narrowed
+        )
+    }
+}
+
+struct Label(&'static str);
+
+impl Display for Label {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (position, word) in self.0.split('_').enumerate() {
+            let blank = if position == 0 { "" } else { " " };
+            write!(f, "{blank}{word}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_stay_machine_readable() {
+        let codes: HashSet<_> = Reason::ALL.iter().map(|it| it.code()).collect();
+        assert_eq!(codes.len(), Reason::ALL.len());
+        assert!(codes.iter().all(|it| it.chars().all(|c| c.is_ascii_lowercase() || c == '_')));
+        assert!(Reason::ALL.iter().all(|it| !it.sentence().ends_with('.')));
+    }
+
+    #[test]
+    fn a_reason_is_one_byte() {
+        assert_eq!(size_of::<Reason>(), 1);
+    }
+}

@@ -1,0 +1,84 @@
+//! What one statement asks for: its text as ms-hints read it, and the facts of the session it belongs to.
+
+use ms_hints::Statement;
+
+use crate::server::ServerIx;
+
+/// One statement with all that decides where it may run.
+///
+/// ```
+/// use ms_filters::{Request, Transaction};
+///
+/// let statement = ms_hints::Statement::parse(b"SELECT 1", &ms_hints::Options::default());
+/// let mut request = Request::new(&statement);
+/// request.transaction = Transaction::Begun { read_only: true };
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Request<'a> {
+    /// The statement's hints and class.
+    pub statement: &'a Statement<'a>,
+    /// The server the statement before this one went to, also when it could not be reached.
+    pub last_used: Option<ServerIx>,
+    /// The transaction the session is in.
+    pub transaction: Transaction,
+    /// What the section says about splitting.
+    pub settings: Settings,
+}
+
+impl<'a> Request<'a> {
+    /// The first statement of a session, outside transactions, with the settings of an empty section.
+    #[must_use]
+    pub fn new(statement: &'a Statement<'a>) -> Self {
+        Request { statement, last_used: None, transaction: Transaction::None, settings: Settings::default() }
+    }
+}
+
+/// How far a transaction has got, as far as routing is concerned.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transaction {
+    /// None is open.
+    #[default]
+    None,
+    /// One was begun; its first statement will choose the server.
+    Begun {
+        /// It was begun read-only.
+        read_only: bool,
+    },
+    /// It runs on this server and can run on no other.
+    Pinned(ServerIx),
+}
+
+/// What the section says about splitting reads from writes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Settings {
+    /// Whether reads leave the primaries at all.
+    pub split: Split,
+    /// `master_on_write`: after its first write a session reads from the primaries.
+    pub primary_on_write: bool,
+    /// `trx_stickiness`: what a transaction means for routing.
+    pub stickiness: Stickiness,
+}
+
+/// Whether reads leave the primaries.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Split {
+    /// Reads go to replicas.
+    #[default]
+    ReadsToReplicas,
+    /// `disable_rw_split`: all goes to primaries but what asks for the connection used last.
+    Disabled,
+}
+
+/// `trx_stickiness`: where the statements of a transaction go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stickiness {
+    /// Each where it would go without a transaction.
+    #[default]
+    Disabled,
+    /// All to one primary.
+    Primary,
+    /// All to one server; to a replica when the transaction is read-only and there is one.
+    On,
+}

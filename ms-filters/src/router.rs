@@ -1,0 +1,471 @@
+//! Narrow, split, pick, and what to do when a server cannot be reached.
+//!
+//! The router is a function in two parts. [`Router::start`] takes a statement as far as it can without waiting, which
+//! for most statements is all the way. When something must be waited for, it returns the step and the
+//! [`Attempt`]; [`Router::after`] takes both and what came of it, and goes on. Narrowing happens once; only the filter
+//! that picks is asked again.
+//!
+//! Every loop in here ends: each round puts a server on the list of tried ones, and none is picked from that list.
+
+use std::time::Duration;
+
+use crate::{
+    attempt::{Attempt, By, Outcome, Phase, Resume, Scratch, Step},
+    candidates::Candidates,
+    failover::{Failover, FailureMemory, Strategy},
+    filter::{Cx, Facts, Filter, Kind, Verdict},
+    memory::{ClusterMemory, SessionMemory, SessionSlot},
+    pipeline::Pipeline,
+    reason::Reason,
+    record::{Removal, Sink},
+    request::Request,
+    rng::Rng,
+    server::{Role, ServerIx},
+    share::Shares,
+    split::{Aim, aim},
+    topology::Topology,
+    view::View,
+    why::Why,
+};
+
+/// Decides where statements run.
+#[derive(Debug)]
+pub struct Router {
+    topology: Topology,
+    pipeline: Pipeline,
+    failover: Failover,
+}
+
+/// All that a decision depends on, and the memory it works in.
+#[derive(Debug)]
+pub struct Inputs<'a> {
+    /// What the statement asks for.
+    pub request: &'a Request<'a>,
+    /// What is known about the servers; asked again after every wait.
+    pub view: &'a dyn View,
+    /// Time since some fixed moment of the process.
+    pub now: Duration,
+    /// Randomness; the same seed gives the same decisions.
+    pub rng: &'a mut Rng,
+    /// What the session remembers.
+    pub session: &'a mut SessionMemory,
+    /// What the cluster remembers.
+    pub cluster: &'a ClusterMemory,
+    /// Working memory, the same for all steps of a statement.
+    pub scratch: &'a mut Scratch,
+    /// Somebody who wants to know who is taken away and why.
+    pub sink: Option<&'a mut dyn Sink>,
+}
+
+impl Router {
+    /// A router over these servers.
+    #[must_use]
+    pub fn new(topology: Topology, pipeline: Pipeline, failover: Failover) -> Self {
+        Router { topology, pipeline, failover }
+    }
+
+    /// The servers.
+    #[must_use]
+    pub fn topology(&self) -> &Topology {
+        &self.topology
+    }
+
+    /// The filters.
+    #[must_use]
+    pub fn pipeline(&self) -> &Pipeline {
+        &self.pipeline
+    }
+
+    /// The same servers and filters with another failover; memories of the old router stay good.
+    #[must_use]
+    pub fn with_failover(self, failover: Failover) -> Self {
+        Router { failover, ..self }
+    }
+
+    /// What happens when a server cannot be reached.
+    #[must_use]
+    pub fn failover(&self) -> Failover {
+        self.failover
+    }
+
+    /// The memory that the sessions of a cluster share. One per router: another's knows other filters.
+    #[must_use]
+    pub fn cluster_memory(&self) -> ClusterMemory {
+        ClusterMemory::new(self.pipeline.len())
+    }
+
+    /// Takes a statement as far as it gets without waiting.
+    pub fn start(&self, inputs: &mut Inputs<'_>) -> (Attempt, Step) {
+        let mut attempt = self.begin(inputs);
+        let step = self.narrow(&mut attempt, inputs);
+        (attempt, step)
+    }
+
+    /// Goes on after a [`Step::Open`] or [`Step::Fetch`].
+    pub fn after(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, outcome: Outcome) -> Step {
+        match (attempt.phase, outcome) {
+            (Phase::Opening(server, by), Outcome::Opened) => {
+                attempt.decision.about(None, Reason::Opened, server);
+                self.use_server(attempt, inputs, server, by)
+            }
+            // Where a connection came from is no part of the decision unless it had to be made.
+            (Phase::Opening(server, by), Outcome::Reused) => self.use_server(attempt, inputs, server, by),
+            (Phase::Opening(server, by), Outcome::OpenFailed) => {
+                attempt.decision.about(None, Reason::OpenFailed, server);
+                self.open_failed(attempt, inputs, server, by)
+            }
+            (Phase::Fetching(resume), Outcome::Fetched) => {
+                attempt.fetched = true;
+                match resume {
+                    Resume::Narrowing => self.narrow(attempt, inputs),
+                    Resume::Balancing => self.balance(attempt, inputs),
+                }
+            }
+            _ => fail(attempt, Reason::OutOfTurn),
+        }
+    }
+
+    /// The final candidates of a statement with the part of such statements that each gets. Decides nothing and
+    /// remembers nothing, but filters that narrow are run, callbacks among them.
+    pub fn shares(&self, inputs: &mut Inputs<'_>) -> Shares {
+        let mut attempt = self.begin(inputs);
+        // What the view does not know is not going to be fetched for a question.
+        attempt.fetched = true;
+        if self.run_narrowing(&mut attempt, inputs).is_some() {
+            return Shares::unknown();
+        }
+        let candidates = &inputs.scratch.candidates;
+        if self.pipeline.picker().kind() == Kind::Picks {
+            return Shares::candidates(&[candidates.primaries(), candidates.replicas()].concat());
+        }
+        let role = match aim(&mut attempt, inputs.request, candidates).0 {
+            Aim::Pinned(server) => return Shares::all_to(server),
+            Aim::LastUsed => return inputs.request.last_used.map_or_else(Shares::unknown, Shares::all_to),
+            Aim::Side(Role::Replica)
+                if candidates.replicas().is_empty() && self.failover.strategy != Strategy::Disabled =>
+            {
+                Role::Primary
+            }
+            Aim::Side(role) => role,
+        };
+        attempt.balance(role);
+        let remembered = candidates.list(role).iter().copied();
+        let remembered: Vec<_> = remembered.filter(|it| self.is_remembered(inputs, *it)).collect();
+        inputs.scratch.tried.extend(remembered);
+        let picker = self.pipeline.picker();
+        let (mut cx, candidates) = self.last_cx(&mut attempt, inputs);
+        let shares = picker.shares(&mut cx, candidates, role);
+        if shares.is_empty() { Shares::candidates(candidates.list(role)) } else { shares }
+    }
+
+    fn begin(&self, inputs: &mut Inputs<'_>) -> Attempt {
+        let mut attempt = Attempt::new(inputs.request, inputs.session.wrote);
+        let candidates = &mut inputs.scratch.candidates;
+        candidates.reset(&self.topology);
+        inputs.scratch.tried.clear();
+        let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
+        attempt.decision.left(None, attempt.class.reason, primaries, replicas);
+        attempt
+    }
+
+    fn narrow(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
+        match self.run_narrowing(attempt, inputs) {
+            Some(step) => step,
+            None => self.pick(attempt, inputs),
+        }
+    }
+
+    /// Runs the filters that narrow, from the one the attempt stands at; `None` when all have run.
+    fn run_narrowing(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Option<Step> {
+        let filters = self.pipeline.narrowing();
+        if inputs.session.narrowing.len() < filters.len() {
+            inputs.session.narrowing.resize_with(filters.len(), SessionSlot::default);
+        }
+        while let Some(filter) = filters.get(usize::from(attempt.filter)) {
+            let before = inputs.sink.is_some().then(|| snapshot(&inputs.scratch.candidates));
+            let (mut cx, candidates) = self.cx(attempt, inputs);
+            let reason = match filter.apply(&mut cx, candidates) {
+                Verdict::Keep(reason) => reason,
+                Verdict::Needs(facts) => return Some(fetch(attempt, facts, Resume::Narrowing)),
+                Verdict::Refuse(reason) => return Some(fail(attempt, reason)),
+                Verdict::Pick(..) => return Some(fail(attempt, Reason::NotACandidate)),
+            };
+            let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
+            attempt.decision.left(Some(attempt.filter), reason, primaries, replicas);
+            if let (Some(before), Some(sink)) = (before, &mut inputs.sink) {
+                report(&mut **sink, &**filter, reason, &before, &inputs.scratch.candidates);
+            }
+            attempt.filter += 1;
+            if primaries + replicas == 0 {
+                return self.nothing_left(attempt, inputs);
+            }
+        }
+        None
+    }
+
+    /// The filters left no server: with failover the primaries stand in, chosen as ever by the last filter.
+    fn nothing_left(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Option<Step> {
+        if self.failover.strategy == Strategy::Disabled {
+            return Some(fail(attempt, Reason::NoCandidate));
+        }
+        let candidates = &mut inputs.scratch.candidates;
+        candidates.reset(&self.topology);
+        candidates.clear(Role::Replica);
+        attempt.filter = self.last_filter();
+        attempt.decision.left(None, Reason::NothingLeft, candidates.primaries().len(), 0);
+        None
+    }
+
+    fn pick(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
+        if self.pipeline.picker().kind() == Kind::Picks {
+            return self.let_filter_pick(attempt, inputs);
+        }
+        let (aim, reason) = aim(attempt, inputs.request, &inputs.scratch.candidates);
+        match aim {
+            Aim::Side(role) => {
+                inputs.session.wrote |= role == Role::Primary;
+                self.turn_to(attempt, inputs, role, reason)
+            }
+            Aim::LastUsed => match inputs.request.last_used {
+                Some(server) => {
+                    attempt.decision.about(None, reason, server);
+                    self.take(attempt, inputs, server, By::LastUse)
+                }
+                None => fail(attempt, Reason::NoLastUsed),
+            },
+            Aim::Pinned(server) => {
+                attempt.decision.about(None, reason, server);
+                attempt.decision.set_server(Some(server));
+                // A transaction lives in its connection: a new one to the same server would not be in it.
+                if inputs.view.server(server).open {
+                    self.use_server(attempt, inputs, server, By::LastUse)
+                } else {
+                    fail(attempt, Reason::PinnedLost)
+                }
+            }
+        }
+    }
+
+    fn let_filter_pick(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
+        let (mut cx, candidates) = self.last_cx(attempt, inputs);
+        match self.pipeline.picker().apply(&mut cx, candidates) {
+            Verdict::Pick(server, reason) => {
+                let role = self.topology.server(server).role();
+                if !candidates.list(role).contains(&server) {
+                    return fail(attempt, Reason::NotACandidate);
+                }
+                attempt.role = role;
+                attempt.tally.chosen(role);
+                attempt.decision.about(Some(self.last_filter()), reason, server);
+                self.take(attempt, inputs, server, By::Filter)
+            }
+            Verdict::Needs(facts) => fetch(attempt, facts, Resume::Narrowing),
+            Verdict::Refuse(reason) => fail(attempt, reason),
+            Verdict::Keep(_) => fail(attempt, Reason::NothingPicked),
+        }
+    }
+
+    /// Starts to balance one side.
+    fn turn_to(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, role: Role, reason: Reason) -> Step {
+        let count = inputs.scratch.candidates.list(role).len();
+        match role {
+            Role::Primary => attempt.decision.left(None, reason, count, 0),
+            Role::Replica => attempt.decision.left(None, reason, 0, count),
+        }
+        attempt.balance(role);
+        match (role, count) {
+            (Role::Primary, 0) => fail(attempt, Reason::NoPrimary),
+            (Role::Replica, 0) if self.failover.strategy == Strategy::Disabled => fail(attempt, Reason::NoReplica),
+            (Role::Replica, 0) => self.leave_replicas(attempt, inputs, Reason::NoReplica),
+            _ => self.balance(attempt, inputs),
+        }
+    }
+
+    /// Asks the filter that picks for a server of the side until it names one that may be tried.
+    fn balance(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
+        attempt.phase = Phase::Balancing;
+        loop {
+            let (mut cx, candidates) = self.last_cx(attempt, inputs);
+            let (server, reason) = match self.pipeline.picker().apply(&mut cx, candidates) {
+                Verdict::Pick(server, reason) => (server, reason),
+                Verdict::Needs(facts) => return fetch(attempt, facts, Resume::Balancing),
+                Verdict::Refuse(reason) => return self.side_is_used_up(attempt, inputs, reason),
+                Verdict::Keep(_) => return fail(attempt, Reason::NothingPicked),
+            };
+            // A picker is somebody's code; a server it may not name would make the loop endless or the pick wrong.
+            let candidates = inputs.scratch.candidates.list(attempt.role);
+            if !candidates.contains(&server) || inputs.scratch.tried.contains(&server) {
+                return fail(attempt, Reason::NotACandidate);
+            }
+            attempt.looked_at = attempt.looked_at.saturating_add(1);
+            attempt.last = Some(server);
+            // A choice the session sticks to was reached once; it is not given up for what is remembered since.
+            if reason != Reason::Sticky && self.is_remembered(inputs, server) {
+                attempt.decision.about(None, Reason::Remembered, server);
+                inputs.scratch.tried.push(server);
+                continue;
+            }
+            attempt.decision.about(Some(self.last_filter()), reason, server);
+            return self.take(attempt, inputs, server, By::Balance);
+        }
+    }
+
+    fn take(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx, by: By) -> Step {
+        attempt.decision.set_server(Some(server));
+        if inputs.view.server(server).open {
+            return self.use_server(attempt, inputs, server, by);
+        }
+        attempt.phase = Phase::Opening(server, by);
+        Step::Open(server)
+    }
+
+    fn use_server(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx, by: By) -> Step {
+        if by == By::Balance {
+            attempt.tally.used(attempt.role);
+        }
+        if by != By::LastUse {
+            let (mut cx, candidates) = self.last_cx(attempt, inputs);
+            self.pipeline.picker().picked(&mut cx, candidates, server);
+        }
+        attempt.phase = Phase::Done;
+        Step::Use(server)
+    }
+
+    fn open_failed(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx, by: By) -> Step {
+        if by != By::Balance {
+            return give(attempt, server);
+        }
+        attempt.unreachable = Some(server);
+        inputs.scratch.tried.push(server);
+        if self.failover.memory == FailureMemory::Remember {
+            inputs.session.remember_failed(server);
+        }
+        let again = self.failover.tries_another(attempt.looked_at);
+        match attempt.role {
+            _ if again => self.balance(attempt, inputs),
+            Role::Replica if self.failover.strategy == Strategy::Disabled => give(attempt, server),
+            Role::Replica => self.leave_replicas(attempt, inputs, Reason::ToPrimaries),
+            Role::Primary => give(attempt, server),
+        }
+    }
+
+    /// Every server of the side was tried or is remembered as failed.
+    fn side_is_used_up(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, reason: Reason) -> Step {
+        let leaves = attempt.role == Role::Replica && self.failover.strategy != Strategy::Disabled;
+        if leaves {
+            return self.leave_replicas(attempt, inputs, Reason::ToPrimaries);
+        }
+        // An error of this very statement says more than a memory. Without one, round robin hands over the server it
+        // looked at last, and random none: both as the original.
+        let remembered = attempt.last.filter(|_| reason == Reason::Remembered);
+        match attempt.unreachable.or(remembered) {
+            Some(server) => give(attempt, server),
+            None => fail(attempt, reason_without_server(reason)),
+        }
+    }
+
+    /// No replica takes the statement and the strategy allows a primary.
+    fn leave_replicas(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, reason: Reason) -> Step {
+        let no_primary = inputs.scratch.candidates.primaries().is_empty();
+        if no_primary && self.failover.strategy == Strategy::LoopBeforePrimary {
+            return match attempt.unreachable.or(attempt.last) {
+                Some(server) => give(attempt, server),
+                None => fail(attempt, reason_without_server(reason)),
+            };
+        }
+        self.turn_to(attempt, inputs, Role::Primary, Reason::ToPrimaries)
+    }
+
+    fn is_remembered(&self, inputs: &Inputs<'_>, server: ServerIx) -> bool {
+        self.failover.memory == FailureMemory::Remember
+            && (inputs.session.failed().contains(&server) || inputs.view.server(server).failed)
+    }
+
+    fn last_filter(&self) -> u8 {
+        // A pipeline has at most 255 filters.
+        u8::try_from(self.pipeline.narrowing().len()).unwrap_or(u8::MAX)
+    }
+
+    /// What the filter at hand may look at.
+    fn cx<'b>(&'b self, attempt: &'b mut Attempt, inputs: &'b mut Inputs<'_>) -> (Cx<'b>, &'b mut Candidates) {
+        let filter = usize::from(attempt.filter);
+        let session = &mut inputs.session.narrowing[filter];
+        let sink = inputs.sink.as_mut().map(|it| &mut **it as &mut dyn Sink);
+        let cx = Cx {
+            request: inputs.request,
+            topology: &self.topology,
+            view: inputs.view,
+            now: inputs.now,
+            rng: inputs.rng,
+            attempt,
+            tried: &inputs.scratch.tried,
+            session,
+            cluster: inputs.cluster.slot(filter),
+            sink,
+        };
+        (cx, &mut inputs.scratch.candidates)
+    }
+
+    /// The same for the filter that picks.
+    fn last_cx<'b>(&'b self, attempt: &'b mut Attempt, inputs: &'b mut Inputs<'_>) -> (Cx<'b>, &'b mut Candidates) {
+        let sink = inputs.sink.as_mut().map(|it| &mut **it as &mut dyn Sink);
+        let cx = Cx {
+            request: inputs.request,
+            topology: &self.topology,
+            view: inputs.view,
+            now: inputs.now,
+            rng: inputs.rng,
+            attempt,
+            tried: &inputs.scratch.tried,
+            session: &mut inputs.session.last,
+            cluster: inputs.cluster.slot(self.pipeline.narrowing().len()),
+            sink,
+        };
+        (cx, &mut inputs.scratch.candidates)
+    }
+}
+
+fn fail(attempt: &mut Attempt, reason: Reason) -> Step {
+    attempt.phase = Phase::Done;
+    Step::Fail(Why::new(reason))
+}
+
+fn give(attempt: &mut Attempt, server: ServerIx) -> Step {
+    attempt.phase = Phase::Done;
+    attempt.decision.set_server(Some(server));
+    Step::Give(server)
+}
+
+fn fetch(attempt: &mut Attempt, facts: Facts, resume: Resume) -> Step {
+    if attempt.fetched {
+        return fail(attempt, Reason::AskedTwice);
+    }
+    attempt.phase = Phase::Fetching(resume);
+    Step::Fetch(facts)
+}
+
+/// A side that was used up leaves no server for a reason that speaks of servers.
+fn reason_without_server(reason: Reason) -> Reason {
+    match reason {
+        Reason::Remembered | Reason::ToPrimaries => Reason::NoneUsable,
+        other => other,
+    }
+}
+
+fn snapshot(candidates: &Candidates) -> [(Role, Vec<ServerIx>); 2] {
+    [Role::Primary, Role::Replica].map(|role| (role, candidates.list(role).to_vec()))
+}
+
+fn report(
+    sink: &mut dyn Sink,
+    filter: &dyn Filter,
+    reason: Reason,
+    before: &[(Role, Vec<ServerIx>)],
+    candidates: &Candidates,
+) {
+    for (role, before) in before {
+        for server in before.iter().filter(|it| !candidates.list(*role).contains(it)) {
+            sink.removed(Removal { filter: filter.name(), server: *server, role: *role, reason });
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! A decision allocates nothing once its memories have grown.
+
+use std::time::Duration;
+
+use ms_filters::{
+    Failover, Filter, Inputs, Outcome, Pipeline, Random, Request, Rng, Role, RoundRobin, Router, Scratch, Server,
+    ServerIx, ServerState, SessionMemory, Step, Strategy, Topology, View, narrow_fn,
+};
+use ms_hints::{Access, Options, Statement};
+
+/// All are open but one, which cannot be reached.
+struct AllButOne(ServerIx);
+
+impl View for AllButOne {
+    fn server(&self, server: ServerIx) -> ServerState {
+        ServerState { open: server != self.0, ..ServerState::default() }
+    }
+}
+
+#[test]
+fn random_allocates_nothing() {
+    check(vec![Box::new(Random::new())], 1);
+    check(vec![Box::new(Random::sticky())], 1);
+    check(vec![Box::new(Random::new())], 5);
+}
+
+#[test]
+fn round_robin_allocates_nothing() {
+    check(vec![Box::new(RoundRobin::new())], 1);
+    check(vec![Box::new(RoundRobin::new())], 5);
+}
+
+#[test]
+fn narrowed_lists_allocate_nothing_when_they_were_seen_before() {
+    let odd = || narrow_fn("odd", |_, it| it.retain(|role, server| role == Role::Primary || server.index() % 2 == 1));
+    check(vec![Box::new(odd()), Box::new(RoundRobin::new())], 1);
+    check(vec![Box::new(odd()), Box::new(Random::sticky())], 5);
+}
+
+#[track_caller]
+fn check(filters: Vec<Box<dyn Filter>>, weight: u16) {
+    let replicas = (0..9).map(|it| Server::replica(format!("replica{it}")).with_weight(weight));
+    let topology = Topology::new(std::iter::once(Server::primary("primary")).chain(replicas)).expect("there are ten");
+    let failover = Failover::new(Strategy::LoopBeforePrimary);
+    let router = Router::new(topology, Pipeline::new(filters).expect("the last filter picks"), failover);
+    let cluster = router.cluster_memory();
+    let mut statement = Statement::parse(b"SELECT 1", &Options::default());
+    statement.access = Access::Read;
+    let (mut rng, mut session, mut scratch) = (Rng::from_seed(1), SessionMemory::default(), Scratch::default());
+
+    let mut decide = || {
+        let mut inputs = Inputs {
+            request: &Request::new(&statement),
+            view: &AllButOne(ServerIx::new(3)),
+            now: Duration::ZERO,
+            rng: &mut rng,
+            session: &mut session,
+            cluster: &cluster,
+            scratch: &mut scratch,
+            sink: None,
+        };
+        let (mut attempt, mut step) = router.start(&mut inputs);
+        if let Step::Open(_) = step {
+            step = router.after(&mut attempt, &mut inputs, Outcome::OpenFailed);
+        }
+        assert!(matches!(step, Step::Use(_)), "{step:?}");
+    };
+    for _ in 0..100 {
+        decide();
+    }
+    let counted = allocation_counter::measure(|| (0..1_000).for_each(|_| decide()));
+    assert_eq!(counted.count_total, 0, "allocations in 1,000 decisions");
+}

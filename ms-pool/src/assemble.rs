@@ -1,0 +1,448 @@
+//! Builds the running cluster from what was configured.
+//!
+//! This is the one place that knows both vocabularies: the file's (`master`, `slave`) on one side, the router's and the pool's
+//! (primary, replica) on the other. Everything is checked before anything is built, so that there is no half-built cluster.
+
+use std::{
+    fs::File,
+    io::{self, Read},
+    path::{Path, PathBuf},
+    str::FromStr,
+    sync::Arc,
+};
+
+use ms_config::{
+    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Filter, PoolSettings, Secret, Section, Settings, Switches,
+};
+use ms_filters::{Pipeline, Random, RoundRobin, Router, Server, Split, Topology};
+use sqlx_mysql::MySqlConnectOptions;
+
+use crate::{
+    Builder, Cluster, Error, Statistics,
+    cluster::{Inner, KnownSqlMode, Member, Rules},
+    credentials::{Credentials, FromEnv, FromFile, Password},
+    pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode},
+};
+
+/// More than any configuration needs; what is larger is not one.
+const MAX_FILE: u64 = 16 << 20;
+
+/// Where the servers are named.
+#[derive(Default)]
+pub(crate) enum Source {
+    /// Nowhere yet.
+    #[default]
+    Missing,
+    File(PathBuf),
+    Text {
+        name: String,
+        text: String,
+    },
+    Urls(Urls),
+}
+
+/// Servers named in code.
+#[derive(Default)]
+pub(crate) struct Urls {
+    pub(crate) primaries: Vec<String>,
+    pub(crate) replicas: Vec<String>,
+}
+
+impl Source {
+    /// The URLs, which replace whatever was there.
+    pub(crate) fn urls(&mut self) -> &mut Urls {
+        if !matches!(self, Source::Urls(_)) {
+            *self = Source::Urls(Urls::default());
+        }
+        match self {
+            Source::Urls(urls) => urls,
+            _ => unreachable!("it was just made"),
+        }
+    }
+}
+
+/// Why there is no cluster; found behind [`Error::Config`].
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("no servers: name them with `primary` and `replicas`, or name a `config_file`")]
+    NoSource,
+    #[error("cannot read the configuration file `{path}` (Failed to open server list config file [{path}])")]
+    File { path: String, source: io::Error },
+    #[error("the configuration file `{path}` is larger than {MAX_FILE} bytes")]
+    TooLarge { path: String },
+    #[error("`{file}` has {} sections, name one of them: {}", known.len(), known.join(", "))]
+    NoSection { file: String, known: Vec<String> },
+    #[error("the URL of {role} number {number} cannot be used")]
+    Url { role: &'static str, number: usize, source: sqlx::Error },
+    #[error("{0}")]
+    Environment(Diagnostic),
+    #[error("filter `{name}` is not supported yet")]
+    Filter { name: &'static str },
+    #[error("`{text}` is no address of a cluster, expected `ms://user:password@section/database`")]
+    Address { text: String },
+}
+
+impl From<Unusable> for Error {
+    fn from(source: Unusable) -> Self {
+        Error::Config { source: source.into() }
+    }
+}
+
+/// One server, before it has a pool.
+struct Node {
+    server: Server,
+    target: Target,
+    limits: Limits,
+    address: String,
+}
+
+pub(crate) fn cluster(mut builder: Builder) -> Result<Cluster, Error> {
+    let (environment, problems) = Settings::from_vars(|name| std::env::var(name).ok());
+    if let Some(problem) = problems.into_iter().find(Diagnostic::is_error) {
+        return Err(Unusable::Environment(problem).into());
+    }
+    let settings = std::mem::take(&mut builder.settings).or(&environment);
+    let source = match (std::mem::take(&mut builder.source), &settings.config_file) {
+        (Source::Missing, Some(file)) => Source::File(file.into()),
+        (source, _) => source,
+    };
+    match source {
+        Source::Missing => Err(Unusable::NoSource.into()),
+        Source::Urls(urls) => from_urls(builder, &urls, &settings),
+        Source::Text { name, text } => from_file(builder, &name, text.as_bytes(), &settings),
+        Source::File(path) => {
+            let bytes = read(&path)?;
+            from_file(builder, &path.display().to_string(), &bytes, &settings)
+        }
+    }
+}
+
+/// A builder for `ms://user:password@section/database`, the section being one of the file in `MYSQL_MS_CONFIG_FILE`.
+pub(crate) fn builder_of(address: &str) -> Result<Builder, Error> {
+    let shown = || Unusable::Address { text: without_password(address) };
+    let rest = address.strip_prefix("ms://").ok_or_else(shown)?;
+    // The driver's own parser knows about percent signs; only the scheme is ours.
+    let options = MySqlConnectOptions::from_str(&format!("mysql://{rest}")).map_err(|_| shown())?;
+    let url = sqlx_core::Url::parse(address).map_err(|_| shown())?;
+    let section = url.host_str().filter(|host| !host.is_empty()).ok_or_else(shown)?;
+    let mut builder = Builder::default().section(section);
+    if !url.username().is_empty() {
+        builder = builder.user(options.get_username());
+    }
+    if let Some(password) = url.password() {
+        builder = builder.password(Password::new(percent_decoded(password).ok_or_else(shown)?));
+    }
+    if let Some(database) = options.get_database() {
+        builder = builder.database(database);
+    }
+    Ok(builder)
+}
+
+fn percent_decoded(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
+    while let Some(byte) = rest.next() {
+        bytes.push(match byte {
+            b'%' => {
+                let digits = [rest.next()?, rest.next()?];
+                u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()?
+            }
+            byte => byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
+}
+
+fn without_password(address: &str) -> String {
+    match (address.find("://"), address.rfind('@')) {
+        (Some(scheme), Some(at)) if scheme < at => format!("{}://…{}", &address[..scheme], &address[at..]),
+        _ => address.to_owned(),
+    }
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, Error> {
+    let unreadable = |source| Unusable::File { path: path.display().to_string(), source };
+    let mut bytes = Vec::new();
+    // Bounded by reading, not by asking for the length: a pipe has none.
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(MAX_FILE + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > MAX_FILE {
+        return Err(Unusable::TooLarge { path: path.display().to_string() }.into());
+    }
+    Ok(bytes)
+}
+
+fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) -> Result<Cluster, Error> {
+    let parsed = Config::parse_bytes(name, bytes, settings);
+    let section = match &builder.section {
+        Some(section) => section.clone(),
+        None => only_section(&parsed.config, name)?,
+    };
+    let section = parsed.config.section(&section).map_err(|source| Error::Config { source: source.into() })?;
+    let warnings = parsed.of_section(&section.name).cloned().collect();
+
+    let nodes = section_nodes(&builder, section)?;
+    let filters = section.filters.iter().map(filter).collect::<Result<Vec<_>, _>>()?;
+    let pipeline = Pipeline::new(filters).map_err(|source| Error::Config { source: source.into() })?;
+    let rules = rules(section.switches, section.master_on_write, &section.read_functions);
+    let lazy = builder.lazy.unwrap_or(section.lazy_connections);
+    let plan = Plan {
+        section: Some(section.name.clone()),
+        pipeline,
+        failover: failover(section.failover),
+        rules,
+        lazy,
+        warnings,
+        counting: counting(section.switches, settings, &section.settings),
+    };
+    finish(builder, nodes, plan)
+}
+
+/// A file with one section needs no name.
+fn only_section(config: &Config, file: &str) -> Result<String, Error> {
+    let mut known: Vec<String> = config.names().map(str::to_owned).collect();
+    if known.len() == 1 {
+        return Ok(known.remove(0));
+    }
+    // A file that could not be read at all has no sections and says why when asked for one.
+    config.section("").map_err(|source| match source {
+        ms_config::SectionError::Unknown(_) => Unusable::NoSection { file: file.to_owned(), known }.into(),
+        source => Error::Config { source: source.into() },
+    })?;
+    Ok(String::new())
+}
+
+fn section_nodes(builder: &Builder, section: &Section) -> Result<Vec<Node>, Error> {
+    let weights = section.filters.iter().find_map(|filter| match filter {
+        Filter::Random { weights, .. } | Filter::RoundRobin { weights } => weights.as_ref(),
+        _ => None,
+    });
+    let args = ConnectArgs { user: builder.user.clone(), db: builder.database.clone(), ..ConnectArgs::default() };
+    let belt = if section.switches.compat == Compat::Strict { Belt::ReadOnly } else { Belt::Off };
+    let primaries = section.primaries.iter().enumerate().map(|(at, it)| (at, it, ms_filters::Role::Primary));
+    let replicas = section.replicas.iter().enumerate().map(|(at, it)| (at, it, ms_filters::Role::Replica));
+    primaries
+        .chain(replicas)
+        .map(|(at, configured, role)| {
+            let resolved = configured.resolve(&args);
+            let name = resolved.name.to_string();
+            let (server, weight) = match role {
+                ms_filters::Role::Primary => (Server::primary(name.clone()), weights.map(|it| it.primaries[at])),
+                ms_filters::Role::Replica => (Server::replica(name.clone()), weights.map(|it| it.replicas[at])),
+            };
+            let server = match weight {
+                Some(weight) => server.with_weight(weight.get()),
+                None => server,
+            };
+            let charset = match section.server_charset {
+                Some(charset) => {
+                    Charset::new(charset.as_str(), None).map_err(|source| Error::Config { source: source.into() })?
+                }
+                None => Charset::default(),
+            };
+            let address = resolved.endpoint.to_string();
+            let dial = Dial::Configured(Box::new(Configured {
+                address: match resolved.endpoint {
+                    Endpoint::Socket { path } => Address::Socket(path.into()),
+                    Endpoint::Tcp { host, port } => Address::Tcp { host, port },
+                    other => return Err(Error::Config { source: format!("`{other}` is no address").into() }),
+                },
+                user: resolved.user.unwrap_or_else(login_name).into(),
+                credentials: credentials(resolved.password, builder.credentials.as_ref()),
+                database: resolved.db,
+                charset,
+                tls: tls(&configured.tls),
+            }));
+            let target = Target {
+                server: name.into(),
+                dial,
+                belt: if role == ms_filters::Role::Replica { belt } else { Belt::Off },
+                init: section.init.iter().map(|sql| Arc::from(sql.as_str())).collect(),
+            };
+            let limits = limits(builder.pool.unwrap_or(configured.pool));
+            Ok(Node { server, target, limits, address })
+        })
+        .collect()
+}
+
+fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Cluster, Error> {
+    let switches = settings.resolve();
+    let mut nodes = Vec::new();
+    let used = if switches.multi_master { urls.primaries.len() } else { urls.primaries.len().min(1) };
+    let primaries = urls.primaries[..used].iter().map(|url| ("primary", url));
+    let replicas = urls.replicas.iter().map(|url| ("replica", url));
+    let mut number = 0;
+    for (role, url) in primaries.chain(replicas) {
+        number = if number > 0 && role == "replica" && nodes.len() == used { 1 } else { number + 1 };
+        let options = MySqlConnectOptions::from_str(url).map_err(|source| Unusable::Url { role, number, source })?;
+        let options = options.statement_cache_capacity(256);
+        let name = if role == "primary" && number == 1 { role.to_owned() } else { format!("{role}{number}") };
+        let address = match options.get_socket() {
+            Some(path) => format!("unix://{}", path.display()),
+            None => format!("tcp://{}:{}", options.get_host(), options.get_port()),
+        };
+        let replica = role == "replica";
+        nodes.push(Node {
+            server: if replica { Server::replica(name.clone()) } else { Server::primary(name.clone()) },
+            target: Target {
+                server: name.into(),
+                dial: Dial::ready(options),
+                belt: if replica && switches.compat == Compat::Strict { Belt::ReadOnly } else { Belt::Off },
+                init: Vec::new(),
+            },
+            limits: limits(builder.pool.unwrap_or_default()),
+            address,
+        });
+    }
+    if nodes.is_empty() {
+        return Err(Unusable::NoSource.into());
+    }
+    let plan = Plan {
+        section: None,
+        // Every statement draws anew: without a file there is no session in the original's sense to stick to.
+        pipeline: Pipeline::new(vec![Box::new(Random::new())])
+            .map_err(|source| Error::Config { source: source.into() })?,
+        failover: ms_filters::Failover::new(ms_filters::Strategy::LoopBeforePrimary),
+        rules: rules(switches, false, &[]),
+        lazy: builder.lazy.unwrap_or(true),
+        warnings: Vec::new(),
+        counting: counting(switches, settings, &Settings::default()),
+    };
+    finish(builder, nodes, plan)
+}
+
+/// What is left to say once the servers are known.
+struct Plan {
+    section: Option<String>,
+    pipeline: Pipeline,
+    failover: ms_filters::Failover,
+    rules: Rules,
+    lazy: bool,
+    warnings: Vec<Diagnostic>,
+    counting: bool,
+}
+
+fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
+    let servers: Vec<Server> = nodes.iter().map(|node| node.server.clone()).collect();
+    let topology = Topology::new(servers).map_err(|source| Error::Config { source: source.into() })?;
+    // Nodes were made primaries first, which is the order a topology keeps: a server's index is its place here.
+    let members = nodes
+        .into_iter()
+        .map(|node| Member {
+            role: node.server.role(),
+            address: node.address.into(),
+            pool: ServerPool::new(node.target, node.limits),
+        })
+        .collect();
+    let router = Router::new(topology, plan.pipeline, plan.failover);
+    Ok(Cluster::new(Inner {
+        section: plan.section,
+        members,
+        memory: router.cluster_memory(),
+        router,
+        rules: plan.rules,
+        lazy: plan.lazy,
+        warnings: plan.warnings,
+        statistics: plan.counting.then(|| builder.statistics.unwrap_or_else(Statistics::process)),
+        hooks: builder.hooks,
+        seed: builder.seed,
+        sql_mode: KnownSqlMode::default(),
+    }))
+}
+
+/// Counting costs next to nothing and whoever asks for statistics wants them, so it is on unless somebody said off. (The
+/// original's default was off.)
+fn counting(switches: Switches, above: &Settings, section: &Settings) -> bool {
+    switches.collect_statistics || above.collect_statistics.or(section.collect_statistics).is_none()
+}
+
+fn rules(switches: Switches, primary_on_write: bool, read_functions: &[String]) -> Rules {
+    let mut settings = ms_filters::Settings::default();
+    settings.primary_on_write = primary_on_write;
+    if switches.disable_rw_split || !switches.enable {
+        settings.split = Split::Disabled;
+    }
+    Rules {
+        compat: match switches.compat {
+            Compat::Classic => ms_hints::Compat::Classic,
+            Compat::Strict => ms_hints::Compat::Strict,
+        },
+        settings,
+        // Classification borrows a slice of names for each statement. The handful of names of a configuration live as
+        // long as its cluster, which mostly is the process.
+        read_functions: read_functions.iter().map(|name| &*String::leak(name.clone())).collect(),
+    }
+}
+
+fn filter(configured: &Filter) -> Result<Box<dyn ms_filters::Filter>, Error> {
+    match configured {
+        Filter::Random { sticky: true, .. } => Ok(Box::new(Random::sticky())),
+        Filter::Random { sticky: false, .. } => Ok(Box::new(Random::new())),
+        Filter::RoundRobin { .. } => Ok(Box::new(RoundRobin::new())),
+        other => Err(Unusable::Filter { name: other.name() }.into()),
+    }
+}
+
+fn failover(configured: ms_config::Failover) -> ms_filters::Failover {
+    let mut failover = ms_filters::Failover::new(match configured.strategy {
+        ms_config::Strategy::Disabled => ms_filters::Strategy::Disabled,
+        ms_config::Strategy::Primary => ms_filters::Strategy::Primary,
+        ms_config::Strategy::LoopBeforePrimary => ms_filters::Strategy::LoopBeforePrimary,
+    });
+    failover.max_retries = match configured.max_retries {
+        ms_config::Retries::Limit(limit) => ms_filters::Retries::Limit(limit),
+        ms_config::Retries::Unlimited => ms_filters::Retries::Unlimited,
+    };
+    failover.memory = match configured.memory {
+        ms_config::FailureMemory::Remember => ms_filters::FailureMemory::Remember,
+        _ => ms_filters::FailureMemory::Forget,
+    };
+    failover
+}
+
+fn credentials(secret: Option<Secret>, inherited: Option<&Arc<dyn Credentials>>) -> Arc<dyn Credentials> {
+    match (secret, inherited) {
+        (Some(Secret::Literal(password)), _) => Arc::new(Password::new(password)),
+        (Some(Secret::Env(variable)), _) => Arc::new(FromEnv::new(variable)),
+        (Some(Secret::File(path)), _) => Arc::new(FromFile::new(path)),
+        (None, Some(inherited)) => Arc::clone(inherited),
+        _ => Arc::new(Password::NONE),
+    }
+}
+
+/// What client programs of these servers log in as when nobody says otherwise.
+fn login_name() -> String {
+    std::env::var("USER").unwrap_or_else(|_| "root".to_owned())
+}
+
+fn tls(configured: &ms_config::Tls) -> Tls {
+    Tls {
+        mode: match configured.mode {
+            ms_config::TlsMode::Disabled => TlsMode::Disabled,
+            ms_config::TlsMode::Preferred => TlsMode::Preferred,
+            ms_config::TlsMode::Required => TlsMode::Required,
+            ms_config::TlsMode::VerifyCa => TlsMode::VerifyCa,
+            ms_config::TlsMode::VerifyIdentity => TlsMode::VerifyIdentity,
+        },
+        ca: configured.ca.clone(),
+        cert: configured.cert.clone(),
+        key: configured.key.clone(),
+    }
+}
+
+fn limits(configured: PoolSettings) -> Limits {
+    Limits {
+        max_connections: configured.max_connections,
+        min_idle: configured.min_idle,
+        acquire_timeout: configured.acquire_timeout,
+        connect_timeout: configured.connect_timeout,
+        idle_timeout: configured.idle_timeout,
+        max_lifetime: configured.max_lifetime,
+        lifetime_jitter_percent: configured.lifetime_jitter_percent,
+        verify_idle_after: configured.verify_idle_after,
+        // Without a cache sqlx closes each statement with a message of its own, 40 ms over TCP: one is kept at least.
+        statement_cache: (configured.statement_cache as usize).max(1),
+        statement_timeout: configured.statement_timeout,
+        ..Limits::default()
+    }
+}

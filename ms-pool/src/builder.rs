@@ -1,0 +1,176 @@
+//! From what a program says to a cluster.
+//!
+//! There are two ways to name the servers: URLs in code, for a service that gets them from its environment, and a section of a
+//! configuration file, for one whose operator decides. Everything else is the same. Settings come from four places, the
+//! first that speaks wins: this builder, the environment (`MYSQL_MS_*`), the section, the default.
+//!
+//! [`Builder::build`] reads files but opens no connection and needs no runtime. [`Builder::connect`] also opens the servers,
+//! as `lazy_connections` says.
+
+use std::{fmt, path::PathBuf, sync::Arc};
+
+use ms_config::{PoolSettings, Settings};
+
+use crate::{
+    Cluster, Credentials, Error, Statistics,
+    assemble::{self, Source},
+    events::{DecisionEvent, Hooks, Warning},
+};
+
+/// Collects what a cluster needs; see the [module](self).
+///
+/// ```
+/// # fn main() -> Result<(), ms_pool::Error> {
+/// let db = ms_pool::Cluster::builder()
+///     .primary("mysql://app:secret@10.0.0.1/shop")
+///     .replicas(["mysql://app:secret@10.0.0.2/shop", "mysql://app:secret@10.0.0.3/shop"])
+///     .build()?;
+/// assert_eq!(db.servers().count(), 3);
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Default)]
+#[must_use = "a builder does nothing until `build` or `connect`"]
+pub struct Builder {
+    pub(crate) source: Source,
+    pub(crate) section: Option<String>,
+    pub(crate) user: Option<String>,
+    pub(crate) credentials: Option<Arc<dyn Credentials>>,
+    pub(crate) database: Option<String>,
+    pub(crate) settings: Settings,
+    pub(crate) pool: Option<PoolSettings>,
+    pub(crate) lazy: Option<bool>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) statistics: Option<Arc<Statistics>>,
+    pub(crate) hooks: Hooks,
+}
+
+impl Builder {
+    /// Adds a primary by URL: `mysql://user:password@host:port/database?ssl-mode=required`.
+    ///
+    /// The first one takes the writes; further ones are used with `multi_master` only. Parameters are those of sqlx.
+    /// Replaces a configuration file that was named before.
+    pub fn primary(mut self, url: impl Into<String>) -> Self {
+        self.source.urls().primaries.push(url.into());
+        self
+    }
+
+    /// Adds replicas by URL, see [`Builder::primary`].
+    pub fn replicas<U: Into<String>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
+        self.source.urls().replicas.extend(urls.into_iter().map(Into::into));
+        self
+    }
+
+    /// Takes the servers from a section of this file instead. Replaces URLs given before.
+    pub fn config_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.source = Source::File(path.into());
+        self
+    }
+
+    /// As [`Builder::config_file`], with the text at hand; `name` is what messages call it.
+    pub fn config_text(mut self, name: impl Into<String>, text: impl Into<String>) -> Self {
+        self.source = Source::Text { name: name.into(), text: text.into() };
+        self
+    }
+
+    /// The section of the file. Needed unless the file has exactly one.
+    pub fn section(mut self, name: impl Into<String>) -> Self {
+        self.section = Some(name.into());
+        self
+    }
+
+    /// The account for servers whose entry names none.
+    pub fn user(mut self, user: impl Into<String>) -> Self {
+        self.user = Some(user.into());
+        self
+    }
+
+    /// Where passwords come from for servers whose entry has none; asked at every connect.
+    ///
+    /// A [`Password`](crate::Password) is such a provider, and so are [`FromEnv`](crate::FromEnv),
+    /// [`FromFile`](crate::FromFile) and [`credentials_fn`](crate::credentials_fn()).
+    pub fn password(mut self, credentials: impl Credentials + 'static) -> Self {
+        self.credentials = Some(Arc::new(credentials));
+        self
+    }
+
+    /// The database to select on servers whose entry names none.
+    pub fn database(mut self, name: impl Into<String>) -> Self {
+        self.database = Some(name.into());
+        self
+    }
+
+    /// Settings that win over environment and section.
+    pub fn settings(mut self, settings: Settings) -> Self {
+        self.settings = settings;
+        self
+    }
+
+    /// Limits and deadlines of the connections to every server; wins over the section.
+    pub fn pool(mut self, pool: PoolSettings) -> Self {
+        self.pool = Some(pool);
+        self
+    }
+
+    /// Whether [`Builder::connect`] leaves servers unopened until they are needed; wins over the section.
+    pub fn lazy(mut self, lazy: bool) -> Self {
+        self.lazy = Some(lazy);
+        self
+    }
+
+    /// Makes random choices repeatable, for tests. Without a seed every cluster and session draws its own.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.seed = Some(seed);
+        self
+    }
+
+    /// Counts here instead of in [`Statistics::process`].
+    pub fn statistics(mut self, statistics: Arc<Statistics>) -> Self {
+        self.statistics = Some(statistics);
+        self
+    }
+
+    /// Calls `hook` for every decision, before the statement is sent. It runs on the statement's path: be quick.
+    pub fn on_decision(mut self, hook: impl Fn(&DecisionEvent<'_>) + Send + Sync + 'static) -> Self {
+        self.hooks.decision = Some(Arc::new(hook));
+        self
+    }
+
+    /// Calls `hook` for every warning, with the original's text where it had one.
+    pub fn on_warning(mut self, hook: impl Fn(&Warning) + Send + Sync + 'static) -> Self {
+        self.hooks.warning = Some(Arc::new(hook));
+        self
+    }
+
+    /// Checks everything and builds the cluster; opens no connection.
+    ///
+    /// # Errors
+    ///
+    /// Fails when a file cannot be read, the section is missing or broken, a URL is malformed, or there is no server.
+    pub fn build(self) -> Result<Cluster, Error> {
+        assemble::cluster(self)
+    }
+
+    /// Builds the cluster and opens servers: all when `lazy_connections` is false, otherwise one primary in `strict`
+    /// and none in `classic`.
+    ///
+    /// # Errors
+    ///
+    /// Fails as [`Builder::build`] does, and when a server that has to be opened cannot be. Nothing is left open then.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a dropped future closes what it opened.
+    pub async fn connect(self) -> Result<Cluster, Error> {
+        let cluster = self.build()?;
+        cluster.open_eagerly().await?;
+        Ok(cluster)
+    }
+}
+
+impl fmt::Debug for Builder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // URLs hold passwords; the rest is not worth the risk.
+        f.debug_struct("Builder").field("section", &self.section).field("user", &self.user).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,256 @@
+//! sqlx's `Executor` and `Acquire` for this crate's handles.
+//!
+//! A statement is taken apart at the door ([`Stmt`]), routed, and sent as it was. Where nothing has to be waited for, the
+//! driver's stream is passed on behind one watching layer; the async blocks with the connects in them are kept out of that
+//! path, because a large future is copied into its box for every statement.
+
+use std::{
+    fmt,
+    ops::{Deref, DerefMut},
+};
+
+use futures_core::{future::BoxFuture, stream::BoxStream};
+use futures_util::{StreamExt, stream};
+use ms_hints::Route;
+use sqlx_core::{
+    acquire::Acquire,
+    describe::Describe,
+    executor::{Execute, Executor},
+    ext::async_stream::TryAsyncStream,
+    sql_str::{SqlSafeStr, SqlStr},
+    transaction::Transaction,
+};
+use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTypeInfo};
+
+use crate::{
+    Cluster, Error, On, Session,
+    pool::{Lease, Stmt},
+    route::{Now, Routed, route_now},
+    run::{Item, Reroute, Running, first_row, once, run},
+};
+
+impl Session {
+    /// Sends one statement, on the fast way if there is nothing to wait for.
+    fn send<'c>(&'c mut self, stmt: Stmt) -> BoxStream<'c, Item> {
+        match route_now(&self.cluster, &mut self.core, &mut self.slots, &stmt, None) {
+            Now::Ready(routed) => self.run_now(routed, stmt),
+            Now::Refused(error) => failed(error),
+            Now::Later(so_far) => Box::pin(TryAsyncStream::new(move |out| async move {
+                let routed = self.route_slowly(*so_far, &stmt, None).await?;
+                run(self, routed, stmt, &out).await
+            })),
+        }
+    }
+
+    #[inline]
+    fn run_now<'c>(&'c mut self, routed: Routed, stmt: Stmt) -> BoxStream<'c, Item> {
+        // Routing moved the slot to the end.
+        let untried = self.slots.0.last().is_some_and(|slot| slot.lease.is_untried());
+        if routed.proven_read && untried {
+            // It may have to be sent again, on a connection that has yet to be made.
+            return Box::pin(TryAsyncStream::new(move |out| async move { run(self, routed, stmt, &out).await }));
+        }
+        let Self { cluster, slots, core } = self;
+        let (slot, others) = slots.0.split_last_mut().expect("it was routed there");
+        let reroute = routed.belted.then(|| Reroute { stmt: stmt.clone(), cluster, core, others });
+        Box::pin(Running::new(slot.lease.fetch_many(stmt), reroute))
+    }
+}
+
+fn failed<'e>(error: sqlx::Error) -> BoxStream<'e, Item> {
+    stream::once(std::future::ready(Err(error))).boxed()
+}
+
+/// Runs each statement where it belongs, on the session's own connections.
+///
+/// # Cancel safety
+///
+/// Dropping a statement's future or stream at any moment leaves the session usable. The connection it ran on is closed if its
+/// answer had not been read to the end, and with it what only that connection knew.
+impl<'c> Executor<'c> for &'c mut Session {
+    type Database = MySql;
+
+    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Item>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, MySql>,
+    {
+        match Stmt::take(query) {
+            Ok(stmt) => self.send(stmt),
+            Err(error) => failed(error),
+        }
+    }
+
+    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<MySqlRow>, sqlx::Error>>
+    where
+        'c: 'e,
+        E: 'q + Execute<'q, MySql>,
+    {
+        Box::pin(first_row(self.fetch_many(query)))
+    }
+
+    fn prepare_with<'e>(
+        self,
+        sql: SqlStr,
+        parameters: &'e [MySqlTypeInfo],
+    ) -> BoxFuture<'e, Result<MySqlStatement, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move { self.prepare_on(sql, parameters, None).await })
+    }
+
+    #[doc(hidden)]
+    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<MySql>, sqlx::Error>>
+    where
+        'c: 'e,
+    {
+        Box::pin(async move { self.describe_on(sql, None).await })
+    }
+}
+
+impl Session {
+    async fn prepare_on(
+        &mut self,
+        sql: SqlStr,
+        parameters: &[MySqlTypeInfo],
+        route: Option<Route>,
+    ) -> Result<MySqlStatement, sqlx::Error> {
+        let stmt = Stmt::prepared(sql);
+        let server = self.route(&stmt, route).await?.server;
+        let slot = self.slots.use_now(server).expect("it was routed there");
+        let limit = slot.lease.pool().limits().statement_timeout;
+        slot.lease.prepare_with(stmt.sql, parameters, limit).await
+    }
+
+    async fn describe_on(&mut self, sql: SqlStr, route: Option<Route>) -> Result<Describe<MySql>, sqlx::Error> {
+        let stmt = Stmt::prepared(sql);
+        let server = self.route(&stmt, route).await?.server;
+        let slot = self.slots.use_now(server).expect("it was routed there");
+        let limit = slot.lease.pool().limits().statement_timeout;
+        slot.lease.describe(stmt.sql, limit).await
+    }
+}
+
+/// What `&Cluster` and [`On`] have in common: a cluster and, for `On`, where to go.
+macro_rules! executor_of_one_statement {
+    ($(#[$doc:meta])* $handle:ty, |$self:ident| $cluster:expr, $route:expr) => {
+        $(#[$doc])*
+        impl<'c> Executor<'c> for $handle {
+            type Database = MySql;
+
+            fn fetch_many<'e, 'q: 'e, E>($self, query: E) -> BoxStream<'e, Item>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, MySql>,
+            {
+                once($cluster.clone(), Stmt::take(query), $route)
+            }
+
+            fn fetch_optional<'e, 'q: 'e, E>(
+                $self,
+                query: E,
+            ) -> BoxFuture<'e, Result<Option<MySqlRow>, sqlx::Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, MySql>,
+            {
+                Box::pin(first_row($self.fetch_many(query)))
+            }
+
+            fn prepare_with<'e>(
+                $self,
+                sql: SqlStr,
+                parameters: &'e [MySqlTypeInfo],
+            ) -> BoxFuture<'e, Result<MySqlStatement, sqlx::Error>>
+            where
+                'c: 'e,
+            {
+                let mut session = Session::ephemeral($cluster.clone());
+                Box::pin(async move { session.prepare_on(sql, parameters, $route).await })
+            }
+
+            #[doc(hidden)]
+            fn describe<'e>($self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<MySql>, sqlx::Error>>
+            where
+                'c: 'e,
+            {
+                let mut session = Session::ephemeral($cluster.clone());
+                Box::pin(async move { session.describe_on(sql, $route).await })
+            }
+        }
+    };
+}
+
+executor_of_one_statement!(
+    /// Runs each statement where it belongs, on a connection that goes back to its pool when the answer was read.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping a statement's future or stream at any moment is safe: a connection whose answer was not read to the end is
+    /// closed, its slot is free at once, and the server is told to stop.
+    &'c Cluster, |self| self, None
+);
+
+executor_of_one_statement!(
+    /// Runs each statement on the side it was made for; see [`Cluster::primary`] and [`Cluster::replica`].
+    On<'c>, |self| self.cluster(), Some(self.route())
+);
+
+/// Leases a primary's connection for code that wants a bare one: migrations, for example.
+///
+/// What is sent on it is not seen, so it is closed afterwards and never given back; a migration that failed half-way keeps
+/// its lock until then and no longer.
+impl<'c> Acquire<'c> for &'c Cluster {
+    type Database = MySql;
+    type Connection = PrimaryConnection;
+
+    fn acquire(self) -> BoxFuture<'c, Result<PrimaryConnection, sqlx::Error>> {
+        Box::pin(async move {
+            let lease = lease_primary(self).await?;
+            Ok(PrimaryConnection { lease })
+        })
+    }
+
+    /// Always fails: sqlx's `Transaction` can only own connections of sqlx's own pool. The error names `begin()` of the
+    /// cluster, which is what method call syntax finds.
+    fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, MySql>, sqlx::Error>> {
+        let error = Error::NeedsSession { what: "a transaction begun through sqlx's `Acquire`".into() };
+        Box::pin(std::future::ready(Err(error.into())))
+    }
+}
+
+/// A connection to the primary the router picks for a write.
+pub(crate) async fn lease_primary(cluster: &Cluster) -> Result<Lease, sqlx::Error> {
+    let mut session = Session::new(cluster.clone());
+    let begin = Stmt::text("BEGIN".into_sql_str());
+    let server = session.route(&begin, Some(Route::Primary)).await?.server;
+    let mut lease = session.slots.remove(server).expect("it was routed there").lease;
+    lease.untaint();
+    Ok(lease)
+}
+
+/// A bare connection to a primary; closed when dropped. See [`Acquire`] for [`Cluster`].
+pub struct PrimaryConnection {
+    lease: Lease,
+}
+
+impl Deref for PrimaryConnection {
+    type Target = MySqlConnection;
+
+    fn deref(&self) -> &MySqlConnection {
+        self.lease.bare()
+    }
+}
+
+impl DerefMut for PrimaryConnection {
+    fn deref_mut(&mut self) -> &mut MySqlConnection {
+        self.lease.expose()
+    }
+}
+
+impl fmt::Debug for PrimaryConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PrimaryConnection").field("server", self.lease.server()).finish_non_exhaustive()
+    }
+}

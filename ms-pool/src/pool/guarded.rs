@@ -1,0 +1,162 @@
+//! A statement's answer, watched while it is read.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+use sqlx_mysql::{MySqlQueryResult, MySqlRow};
+use tokio::time::Sleep;
+
+use super::phase::Wire;
+use crate::error::Error;
+
+/// What sqlx streams: results and rows.
+pub(crate) type Item = Result<sqlx::Either<MySqlQueryResult, MySqlRow>, sqlx::Error>;
+
+/// Passes sqlx's stream on and keeps the connection's mark up to date.
+///
+/// # Cancel safety
+///
+/// Dropping it is always allowed; what it costs is the connection, unless the drop falls between two rows.
+#[must_use = "streams do nothing unless polled"]
+pub(crate) struct Guarded<'a> {
+    wire: &'a mut Wire,
+    /// `None` once it has ended, by an error for instance. sqlx's stream would then say "end" to whoever polls on,
+    /// and the end is what makes a connection ready.
+    answer: Option<BoxStream<'a, Item>>,
+    /// Instead of an answer.
+    refusal: Option<sqlx::Error>,
+    deadline: Option<Deadline>,
+}
+
+/// The end of a statement's time.
+pub(super) struct Deadline {
+    sleep: Pin<Box<Sleep>>,
+    limit: Duration,
+    server: Arc<str>,
+}
+
+impl Deadline {
+    pub(super) fn new(limit: Duration, server: Arc<str>) -> Self {
+        Self { sleep: Box::pin(tokio::time::sleep(limit)), limit, server }
+    }
+}
+
+impl<'a> Guarded<'a> {
+    #[inline]
+    pub(super) fn new(wire: &'a mut Wire, answer: BoxStream<'a, Item>, deadline: Option<Deadline>) -> Self {
+        Self { wire, answer: Some(answer), refusal: None, deadline }
+    }
+
+    /// Nothing is sent; the mark stays as it is.
+    pub(super) fn refused(wire: &'a mut Wire, why: Error) -> Self {
+        Self { wire, answer: None, refusal: Some(why.into()), deadline: None }
+    }
+}
+
+impl Stream for Guarded<'_> {
+    type Item = Item;
+
+    #[inline]
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let this = &mut *self;
+        let Some(answer) = &mut this.answer else {
+            return Poll::Ready(this.refusal.take().map(Err));
+        };
+        this.wire.ask();
+        let item = match answer.as_mut().poll_next(cx) {
+            Poll::Ready(item) => item,
+            Poll::Pending => return this.poll_deadline(cx),
+        };
+        match &item {
+            Some(Ok(_)) => {
+                this.wire.heard_part();
+                return Poll::Ready(item);
+            }
+            Some(Err(error)) => this.wire.heard_error(error),
+            None => this.wire.heard_all(),
+        }
+        this.answer = None;
+        Poll::Ready(item)
+    }
+}
+
+impl Guarded<'_> {
+    /// The mark stays at "asking": after a timeout nobody knows where the answer is.
+    #[inline]
+    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let Some(deadline) = &mut self.deadline else {
+            return Poll::Pending;
+        };
+        ready!(deadline.sleep.as_mut().poll(cx));
+        let late = Error::StatementTimeout { server: Arc::clone(&deadline.server), limit: deadline.limit };
+        self.answer = None;
+        Poll::Ready(Some(Err(late.into())))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::{StreamExt, stream};
+
+    use super::*;
+    use crate::pool::phase::Phase;
+
+    #[tokio::test]
+    async fn the_mark_follows_the_answer() {
+        check(vec![], Phase::Ready).await;
+        check(vec![Ok(done()), Ok(done())], Phase::Ready).await;
+        check(vec![Ok(done()), Err(sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into()))], Phase::Broken).await;
+        check(vec![Err(sqlx::Error::Encode("no".into()))], Phase::Ready).await;
+    }
+
+    /// Polls well beyond the end: an ended stream has nothing to say about the connection.
+    async fn check(items: Vec<Item>, expected: Phase) {
+        let mut wire = Wire { phase: Phase::Ready, untried: false };
+        let count = items.len();
+        let mut answer = Guarded::new(&mut wire, stream::iter(items).boxed(), None);
+        for _ in 0..count {
+            assert!(answer.next().await.is_some());
+        }
+        assert!(answer.next().await.is_none());
+        assert!(answer.next().await.is_none());
+        drop(answer);
+        assert_eq!(wire.phase, expected);
+    }
+
+    #[tokio::test]
+    async fn between_two_items_an_answer_is_unread() {
+        let mut wire = Wire { phase: Phase::Ready, untried: true };
+        assert!(Guarded::new(&mut wire, stream::iter([Ok(done())]).boxed(), None).next().await.is_some());
+        assert_eq!((wire.phase, wire.untried), (Phase::Unread, false));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_its_deadline_a_statement_is_still_being_asked() {
+        let mut wire = Wire { phase: Phase::Ready, untried: false };
+        let deadline = Deadline::new(Duration::from_secs(9), "db".into());
+        let mut answer = Guarded::new(&mut wire, stream::pending().boxed(), Some(deadline));
+        let error = answer.next().await.unwrap().unwrap_err();
+        assert!(matches!(Error::of(&error), Some(Error::StatementTimeout { .. })));
+        assert!(answer.next().await.is_none());
+        drop(answer);
+        assert_eq!(wire.phase, Phase::Asking);
+    }
+
+    #[tokio::test]
+    async fn a_refusal_leaves_the_mark_alone() {
+        let mut wire = Wire { phase: Phase::Asking, untried: false };
+        let mut answer = Guarded::refused(&mut wire, Error::Abandoned { server: "db".into() });
+        assert!(answer.next().await.unwrap().is_err());
+        assert!(answer.next().await.is_none());
+        drop(answer);
+        assert_eq!(wire.phase, Phase::Asking);
+    }
+
+    fn done() -> sqlx::Either<MySqlQueryResult, MySqlRow> {
+        sqlx::Either::Left(MySqlQueryResult::default())
+    }
+}

@@ -1,0 +1,355 @@
+//! The right to use a connection.
+//!
+//! A lease decides, when it is dropped, what becomes of its connection: back to the shelf, closed with a good-bye,
+//! read to the end first, or cut off with a word to the server. The caller only has to drop it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, TryStreamExt};
+use sqlx_core::connection::Connection;
+use sqlx_core::describe::Describe;
+use sqlx_core::executor::Executor;
+use sqlx_core::sql_str::{AssertSqlSafe, SqlStr};
+use sqlx_core::transaction::TransactionManager;
+use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTransactionManager, MySqlTypeInfo};
+use tokio::time::{Instant, timeout};
+
+use super::guarded::{Deadline, Guarded};
+use super::kill::Order;
+use super::link::Link;
+use super::phase::{Phase, Wire};
+use super::server_pool::{ServerPool, Slot};
+use super::settle;
+use super::stmt::Stmt;
+use crate::error::Error;
+use crate::probe::Identity;
+
+/// After its only row was fetched, an answer is read on for at most this many more …
+const ROWS_AFTER_FIRST: usize = 16;
+/// … and no new one is begun after this time: what comes so slowly is not worth waiting for.
+const TIME_AFTER_FIRST: Duration = Duration::from_millis(5);
+
+/// A connection, exclusively, until dropped.
+#[derive(Debug)]
+pub(crate) struct Lease {
+    /// `None` only while being dropped.
+    held: Option<Held>,
+    wire: Wire,
+    /// Why the connection may not be used by anybody else.
+    dirty: Option<&'static str>,
+    /// Somebody else had the connection in hand: what was sent is not known.
+    exposed: bool,
+}
+
+#[derive(Debug)]
+struct Held {
+    link: Link,
+    slot: Slot,
+}
+
+impl Lease {
+    /// Of a connection just made.
+    pub(super) fn new(link: Link, slot: Slot) -> Self {
+        let wire = Wire { phase: Phase::Ready, untried: false };
+        Self { held: Some(Held { link, slot }), wire, dirty: None, exposed: false }
+    }
+
+    /// Of a connection from the shelf.
+    #[inline]
+    pub(super) fn reused(link: Link, slot: Slot) -> Self {
+        let wire = Wire { phase: Phase::Ready, untried: true };
+        Self { held: Some(Held { link, slot }), wire, dirty: None, exposed: false }
+    }
+
+    fn held(&self) -> &Held {
+        self.held.as_ref().expect("only a drop takes it")
+    }
+
+    #[inline]
+    fn link_and_wire(&mut self) -> (&mut Held, &mut Wire) {
+        (self.held.as_mut().expect("only a drop takes it"), &mut self.wire)
+    }
+
+    pub(crate) fn pool(&self) -> &Arc<ServerPool> {
+        &self.held().slot.0
+    }
+
+    pub(crate) fn server(&self) -> &Arc<str> {
+        self.pool().server()
+    }
+
+    pub(crate) fn identity(&self) -> &Arc<Identity> {
+        &self.held().link.identity
+    }
+
+    pub(crate) fn phase(&self) -> Phase {
+        self.wire.phase
+    }
+
+    /// Whether a statement can be sent: nothing pending, nothing broken. See [`settle`](Self::settle).
+    #[inline]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.wire.phase == Phase::Ready
+    }
+
+    /// Whether the connection came from the idle stack and has not said anything since: if the first statement breaks
+    /// now, the connection may have been dead before.
+    pub(crate) fn is_untried(&self) -> bool {
+        self.wire.untried
+    }
+
+    /// Marks the connection as not fit for others; it will be closed. The first cause stays.
+    pub(crate) fn taint(&mut self, cause: &'static str) {
+        self.dirty.get_or_insert(cause);
+    }
+
+    /// Takes the mark away: whatever it was for was undone.
+    pub(crate) fn untaint(&mut self) {
+        self.dirty = None;
+    }
+
+    pub(crate) fn dirty(&self) -> Option<&'static str> {
+        self.dirty
+    }
+
+    pub(crate) fn is_exposed(&self) -> bool {
+        self.exposed
+    }
+
+    /// Hands the bare connection out. From here on nobody knows what is sent, so it is dirty; and until
+    /// [`commit`](Self::commit) or [`rollback`](Self::rollback) was answered it cannot be counted on at all.
+    pub(crate) fn expose(&mut self) -> &mut MySqlConnection {
+        self.exposed = true;
+        self.taint("exposed");
+        &mut self.link_and_wire().0.link.conn
+    }
+
+    /// The bare connection, to look at.
+    pub(crate) fn bare(&self) -> &MySqlConnection {
+        &self.held().link.conn
+    }
+
+    /// Sends a statement under the pool's statement timeout.
+    #[inline]
+    pub(crate) fn fetch_many(&mut self, stmt: Stmt) -> Guarded<'_> {
+        let limit = self.pool().limits().statement_timeout;
+        self.fetch_many_within(stmt, limit)
+    }
+
+    /// Sends a statement; `None` gives it all the time it likes.
+    ///
+    /// On a connection that is not [ready](Self::is_ready) for it the stream is one error. (Rows left over by the
+    /// statement before are read first; its error, if it has one, would be reported here: settle before.)
+    #[inline]
+    pub(crate) fn fetch_many_within(&mut self, stmt: Stmt, limit: Option<Duration>) -> Guarded<'_> {
+        let (held, wire) = self.link_and_wire();
+        if matches!(wire.phase, Phase::Asking | Phase::Broken) {
+            return Guarded::refused(wire, Error::Abandoned { server: Arc::clone(held.slot.0.server()) });
+        }
+        let deadline = limit.map(|limit| Deadline::new(limit, Arc::clone(held.slot.0.server())));
+        Guarded::new(wire, held.link.conn.fetch_many(stmt), deadline)
+    }
+
+    /// The first row, with the answer read to its end as long as that is cheap: a connection with rows left over is
+    /// no use to anybody.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe for the pool; dropped before it is done it costs the connection.
+    pub(crate) async fn fetch_optional(&mut self, stmt: Stmt) -> Result<Option<MySqlRow>, sqlx::Error> {
+        first_row(self.fetch_many(stmt)).await
+    }
+
+    /// SQL of our own, by the text protocol, in time; the rows of all results.
+    ///
+    /// # Errors
+    ///
+    /// The server's, the connection's, or [`Error::StatementTimeout`]; the last two leave the connection unusable.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe for the pool; dropped before it is done it costs the connection.
+    pub(crate) async fn run_text(&mut self, sql: &str, limit: Duration) -> Result<Vec<MySqlRow>, sqlx::Error> {
+        let stmt = Stmt::text(AssertSqlSafe(sql));
+        let mut answer = self.fetch_many_within(stmt, Some(limit));
+        let mut rows = Vec::new();
+        while let Some(item) = answer.try_next().await? {
+            rows.extend(item.right());
+        }
+        Ok(rows)
+    }
+
+    /// Asks for a sign of life.
+    pub(crate) async fn ping(&mut self, limit: Duration) -> Result<(), sqlx::Error> {
+        let answer = within(limit, self.ask()?.ping()).await;
+        self.heard(answer, limit)
+    }
+
+    /// Reads what is left of an answer that was given up between two rows; a connection in any other phase is left
+    /// alone. Whether it is ready afterwards, [`is_ready`](Self::is_ready) tells.
+    pub(crate) async fn settle(&mut self, limit: Duration) {
+        if self.wire.phase == Phase::Unread {
+            self.drain(limit).await;
+        }
+    }
+
+    /// Reads on whatever the phase: for [`settle::in_background`], which has already set the mark.
+    pub(super) async fn drain(&mut self, limit: Duration) {
+        let (held, wire) = self.link_and_wire();
+        wire.ask();
+        let drained = timeout(limit, async {
+            // An error of the abandoned statement ends its own answer only; nobody wants to know it.
+            while let Err(error) = held.link.conn.flush().await {
+                if !matches!(error, sqlx::Error::Database(_)) {
+                    return Err(error);
+                }
+            }
+            Ok(())
+        });
+        match drained.await {
+            Ok(Ok(())) => wire.heard_all(),
+            Ok(Err(error)) => wire.heard_error(&error),
+            Err(_) => {}
+        }
+    }
+
+    /// Prepares a statement on this connection.
+    pub(crate) async fn prepare_with(
+        &mut self,
+        sql: SqlStr,
+        parameters: &[MySqlTypeInfo],
+        limit: Option<Duration>,
+    ) -> Result<MySqlStatement, sqlx::Error> {
+        let limit = limit.unwrap_or(Duration::MAX);
+        let answer = within(limit, self.ask()?.prepare_with(sql, parameters)).await;
+        self.heard(answer, limit)
+    }
+
+    /// What sqlx's macros ask at build time.
+    pub(crate) async fn describe(
+        &mut self,
+        sql: SqlStr,
+        limit: Option<Duration>,
+    ) -> Result<Describe<MySql>, sqlx::Error> {
+        let limit = limit.unwrap_or(Duration::MAX);
+        let answer = within(limit, self.ask()?.describe(sql)).await;
+        self.heard(answer, limit)
+    }
+
+    /// Begins a transaction that sqlx knows of, so that a nested `begin()` of the application becomes a savepoint.
+    pub(crate) async fn begin(&mut self, sql: Option<SqlStr>, limit: Duration) -> Result<(), sqlx::Error> {
+        let answer = within(limit, MySqlTransactionManager::begin(self.ask()?, sql)).await;
+        self.heard(answer, limit)
+    }
+
+    /// Commits what [`begin`](Self::begin) began (or releases the innermost savepoint).
+    ///
+    /// # Errors
+    ///
+    /// After a timeout or a broken connection nobody knows whether the server did it.
+    pub(crate) async fn commit(&mut self, limit: Duration) -> Result<(), sqlx::Error> {
+        let answer = within(limit, MySqlTransactionManager::commit(self.ask()?)).await;
+        self.heard(answer, limit)?;
+        self.exposed = false;
+        Ok(())
+    }
+
+    /// Rolls back what [`begin`](Self::begin) began (or the innermost savepoint).
+    pub(crate) async fn rollback(&mut self, limit: Duration) -> Result<(), sqlx::Error> {
+        let answer = within(limit, MySqlTransactionManager::rollback(self.ask()?)).await;
+        self.heard(answer, limit)?;
+        self.exposed = false;
+        Ok(())
+    }
+
+    /// Transactions and savepoints open by sqlx's count; a `BEGIN` sent as text is not in it.
+    pub(crate) fn transaction_depth(&self) -> usize {
+        MySqlTransactionManager::get_transaction_depth(&self.held().link.conn)
+    }
+
+    /// The connection for one exchange that is not a stream; [`heard`](Self::heard) must follow.
+    fn ask(&mut self) -> Result<&mut MySqlConnection, sqlx::Error> {
+        let (held, wire) = self.link_and_wire();
+        if matches!(wire.phase, Phase::Asking | Phase::Broken) {
+            return Err(Error::Abandoned { server: Arc::clone(held.slot.0.server()) }.into());
+        }
+        wire.ask();
+        Ok(&mut held.link.conn)
+    }
+
+    /// The end of an exchange: `None` is a timeout, and the mark stays.
+    fn heard<T>(&mut self, answer: Option<Result<T, sqlx::Error>>, limit: Duration) -> Result<T, sqlx::Error> {
+        match &answer {
+            Some(Ok(_)) => self.wire.heard_all(),
+            Some(Err(error)) => self.wire.heard_error(error),
+            None => {}
+        }
+        let server = self.server();
+        answer.unwrap_or_else(|| Err(Error::StatementTimeout { server: Arc::clone(server), limit }.into()))
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        let Some(Held { link, slot }) = self.held.take() else {
+            return;
+        };
+        match self.wire.phase {
+            Phase::Ready if self.dirty.is_none() && !self.exposed => slot.0.put_back(link),
+            Phase::Ready => link.close(),
+            // Dirty connections are closed anyway, and a good-bye in the middle of rows is understood.
+            Phase::Unread if self.dirty.is_some() => link.close(),
+            Phase::Unread => {
+                // The lease lives on in a task; its mark says "asking", so that a runtime that ends before the task
+                // has begun closes the connection.
+                let wire = Wire { phase: Phase::Asking, untried: false };
+                let unread = Lease { held: Some(Held { link, slot }), wire, dirty: None, exposed: false };
+                settle::in_background(unread);
+            }
+            Phase::Asking => {
+                let pool = Arc::clone(&slot.0);
+                let order = Order::new(&link.identity, Instant::now());
+                // The socket first: what the server has sent so far is of no use to anybody.
+                drop(link);
+                drop(slot);
+                pool.abandon(order);
+            }
+            Phase::Broken => {
+                drop(link);
+                slot.0.suspect();
+            }
+        }
+    }
+}
+
+async fn first_row(mut answer: Guarded<'_>) -> Result<Option<MySqlRow>, sqlx::Error> {
+    let row = loop {
+        match answer.try_next().await? {
+            Some(item) => {
+                if let Some(row) = item.right() {
+                    break row;
+                }
+            }
+            None => return Ok(None),
+        }
+    };
+    let first = Instant::now();
+    for _ in 0..=ROWS_AFTER_FIRST {
+        match answer.next().await {
+            Some(Ok(_)) if first.elapsed() < TIME_AFTER_FIRST => {}
+            Some(Ok(_)) | None => break,
+            // The caller has its row. A server's error ends the answer; any other one left its mark.
+            Some(Err(_)) => break,
+        }
+    }
+    Ok(Some(row))
+}
+
+/// `None` when it took too long.
+async fn within<T>(
+    limit: Duration,
+    exchange: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Option<Result<T, sqlx::Error>> {
+    timeout(limit, exchange).await.ok()
+}

@@ -1,0 +1,35 @@
+//! A connection and what is known about it.
+
+use std::sync::Arc;
+
+use futures_util::FutureExt;
+use sqlx_core::connection::Connection;
+use sqlx_mysql::MySqlConnection;
+use tokio::time::Instant;
+
+use crate::probe::Identity;
+
+/// One connection, set up and identified.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) conn: MySqlConnection,
+    pub(crate) identity: Arc<Identity>,
+    /// Not to be used from then on.
+    pub(crate) expires: Option<Instant>,
+    /// The pool's epoch it was made in; see [`ServerPool::retire`](super::ServerPool::retire).
+    pub(crate) epoch: u64,
+}
+
+impl Link {
+    pub(crate) fn expired(&self, now: Instant) -> bool {
+        self.expires.is_some_and(|it| it <= now)
+    }
+
+    /// Says good-bye and hangs up, now, without waiting: servers count and log connections that just vanish.
+    ///
+    /// The good-bye is five bytes into an empty send buffer, so one poll is as good as a task. Where it is not (full
+    /// buffer, runtime gone) the socket is closed all the same.
+    pub(crate) fn close(self) {
+        let _ = self.conn.close().now_or_never();
+    }
+}

@@ -1,0 +1,414 @@
+//! The pool of one server: slots, waiters, idle stack.
+//!
+//! A *slot* is the permission to hold a connection outside the shelf; there are `max_connections`. Who has one takes
+//! a connection from the shelf or makes one when the shelf is empty, so there are never more connections than slots.
+//! Slots come from tokio's semaphore: first come, first served, nobody overtakes, and a waiter that is dropped at any
+//! moment passes its turn on.
+//!
+//! Making a pool costs an allocation; nothing runs and nothing is dialled before the first lease.
+
+use std::future::Future;
+use std::io;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use sqlx_core::connection::Connection;
+use tokio::sync::{Notify, Semaphore};
+use tokio::time::{Instant, timeout_at};
+
+use super::dial::dial;
+use super::kill::{KillQueue, Order};
+use super::lease::Lease;
+use super::limits::Limits;
+use super::link::Link;
+use super::pool_state::{Counters, PoolState};
+use super::reaper;
+use super::setup::Setup;
+use super::shelf::{Shelf, Taken};
+use super::target::Target;
+use crate::error::Error;
+use crate::probe::Identity;
+
+/// All connections to one server by one account.
+#[derive(Debug)]
+pub(crate) struct ServerPool {
+    target: Target,
+    limits: Limits,
+    setup: Setup,
+    slots: Semaphore,
+    /// Turns to dial; a slot is held first.
+    dialing: Semaphore,
+    shelf: Mutex<Shelf>,
+    /// What the latest connection found, and the latest failure to make one.
+    last: Mutex<Last>,
+    waiting: AtomicUsize,
+    /// Wakes who closes the pool when the last slot is back.
+    slot_back: Notify,
+    kills: KillQueue,
+    opened: AtomicU64,
+    failed: AtomicU64,
+    timeouts: AtomicU64,
+    abandoned: AtomicU64,
+}
+
+#[derive(Debug, Default)]
+struct Last {
+    identity: Option<Arc<Identity>>,
+    failure: Option<Failure>,
+}
+
+/// Enough of a failed connect to tell it to others.
+#[derive(Debug, Clone, Copy)]
+struct Failure {
+    at: Instant,
+    code: u16,
+    kind: io::ErrorKind,
+}
+
+impl ServerPool {
+    pub(crate) fn new(target: Target, limits: Limits) -> Arc<Self> {
+        Arc::new(Self {
+            setup: Setup::new(&target),
+            slots: Semaphore::new(limits.max_connections.get() as usize),
+            dialing: Semaphore::new(limits.max_dialing.get() as usize),
+            shelf: Mutex::default(),
+            last: Mutex::default(),
+            waiting: AtomicUsize::new(0),
+            slot_back: Notify::new(),
+            kills: KillQueue::default(),
+            opened: AtomicU64::new(0),
+            failed: AtomicU64::new(0),
+            timeouts: AtomicU64::new(0),
+            abandoned: AtomicU64::new(0),
+            target,
+            limits,
+        })
+    }
+
+    /// The configured name.
+    pub(crate) fn server(&self) -> &Arc<str> {
+        &self.target.server
+    }
+
+    pub(crate) fn target(&self) -> &Target {
+        &self.target
+    }
+
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Who answered last at this address; `None` before the first connection.
+    pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
+        self.last().identity.clone()
+    }
+
+    /// The end of an acquire that begins now.
+    pub(crate) fn acquire_deadline(&self) -> Instant {
+        Instant::now() + self.limits.acquire_timeout
+    }
+
+    /// A connection that was used a moment ago and that nobody waits for: no round trip, no waiting.
+    #[inline]
+    pub(crate) fn try_lease(self: &Arc<Self>) -> Option<Lease> {
+        // Fails as well while somebody waits: freed slots go to the queue.
+        let permit = self.slots.try_acquire().ok()?;
+        let link = self.shelf().take_trusted(Instant::now(), self.limits.verify_idle_after)?;
+        permit.forget();
+        Some(Lease::reused(link, Slot(Arc::clone(self))))
+    }
+
+    /// Whether the next lease will have to wait for another to end.
+    pub(crate) fn is_full(&self) -> bool {
+        self.slots.available_permits() == 0
+    }
+
+    /// A connection: an idle one, a new one, or the next one to come back.
+    ///
+    /// # Errors
+    ///
+    /// - [`Error::AcquireTimeout`] when all were in use until `deadline`;
+    /// - what the connect failed with, when a new one was due;
+    /// - [`Error::Closed`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a turn in the queue, a slot and a half-made connection go with the future.
+    #[inline]
+    pub(crate) async fn lease(self: &Arc<Self>, deadline: Instant) -> Result<Lease, Error> {
+        if let Some(lease) = self.try_lease() {
+            return Ok(lease);
+        }
+        // Boxed: a connect is a large future, and every caller's would grow by it.
+        Box::pin(self.lease_slowly(deadline)).await
+    }
+
+    async fn lease_slowly(self: &Arc<Self>, deadline: Instant) -> Result<Lease, Error> {
+        let began = Instant::now();
+        let slot = self.slot(began, deadline).await?;
+        if let Some(link) = self.take_alive(deadline).await {
+            return Ok(Lease::reused(link, slot));
+        }
+
+        let turn = self.in_time(began, deadline, self.dialing.acquire()).await?;
+        if let Some(error) = self.failed_since(began) {
+            return Err(error);
+        }
+        // One may have come back while we waited for our turn.
+        if let Some(link) = self.take_alive(deadline).await {
+            return Ok(Lease::reused(link, slot));
+        }
+        let link = self.dial(deadline).await?;
+        drop(turn);
+        Ok(Lease::new(link, slot))
+    }
+
+    /// A turn in the queue that ended well.
+    async fn slot(self: &Arc<Self>, began: Instant, deadline: Instant) -> Result<Slot, Error> {
+        let _counted = Waiting::new(&self.waiting);
+        let permit = self.in_time(began, deadline, self.slots.acquire()).await?;
+        permit.forget();
+        Ok(Slot(Arc::clone(self)))
+    }
+
+    async fn in_time<T, E>(
+        &self,
+        began: Instant,
+        deadline: Instant,
+        permit: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, Error> {
+        match timeout_at(deadline, permit).await {
+            Ok(Ok(permit)) => Ok(permit),
+            // Semaphores fail only when they are closed.
+            Ok(Err(_)) => Err(Error::Closed),
+            Err(_) => Err(self.timed_out(began)),
+        }
+    }
+
+    fn timed_out(&self, began: Instant) -> Error {
+        self.timeouts.fetch_add(1, Ordering::Relaxed);
+        let error = Error::AcquireTimeout {
+            server: Arc::clone(self.server()),
+            limit: self.limits.max_connections.get(),
+            waited: began.elapsed(),
+        };
+        tracing::warn!(server = %self.server(), limit = self.limits.max_connections.get(), "{error}");
+        error
+    }
+
+    /// The first idle connection that is alive.
+    async fn take_alive(&self, deadline: Instant) -> Option<Link> {
+        loop {
+            let taken = self.shelf().take(Instant::now(), self.limits.verify_idle_after)?;
+            let mut link = match taken {
+                Taken::Trusted(link) => return Some(link),
+                Taken::Expired(link) => {
+                    link.close();
+                    continue;
+                }
+                Taken::Doubtful(link) => link,
+            };
+            // A part of the connect timeout, because in the silent case a connect follows.
+            let until = deadline.min(Instant::now() + self.limits.connect_timeout / 4);
+            match timeout_at(until, link.conn.ping()).await {
+                Ok(Ok(())) => return Some(link),
+                // Gone; so may the others be, and each says so at once.
+                Ok(Err(_)) => {}
+                // Silent. Asking the others would take as long again for each.
+                Err(_) => {
+                    self.retire();
+                    return None;
+                }
+            }
+        }
+    }
+
+    /// A new connection, whatever the slots say.
+    pub(super) async fn dial(&self, deadline: Instant) -> Result<Link, Error> {
+        let epoch = self.shelf().epoch();
+        match dial(&self.target, &self.setup, &self.limits, deadline).await {
+            Ok(mut link) => {
+                link.epoch = epoch;
+                self.opened.fetch_add(1, Ordering::Relaxed);
+                let mut last = self.last();
+                last.identity = Some(Arc::clone(&link.identity));
+                last.failure = None;
+                Ok(link)
+            }
+            Err(error) => {
+                self.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::debug!(server = %self.server(), code = error.code(), "{error}");
+                let kind = match &error {
+                    Error::Unreachable { source, .. } => Some(source.kind()),
+                    Error::ConnectTimeout { .. } => Some(io::ErrorKind::TimedOut),
+                    _ => None,
+                };
+                if let Some(kind) = kind {
+                    self.last().failure = Some(Failure { at: Instant::now(), code: error.code(), kind });
+                }
+                Err(error)
+            }
+        }
+    }
+
+    /// What somebody found out about this server while we stood in line.
+    ///
+    /// Without it a hundred tasks in front of a silent server would wait one connect timeout each, one after the other.
+    fn failed_since(&self, began: Instant) -> Option<Error> {
+        let it = self.last().failure.filter(|it| it.at >= began && it.at.elapsed() < self.limits.connect_timeout)?;
+        let source = io::Error::new(it.kind, "another connect failed a moment ago");
+        Some(Error::Unreachable { server: Arc::clone(self.server()), code: it.code, source })
+    }
+
+    /// Takes a connection back; closes it if it has served its time.
+    pub(super) fn put_back(self: &Arc<Self>, link: Link) {
+        let mut shelf = self.shelf();
+        let put = shelf.put(link, Instant::now());
+        reaper::ensure(self, &mut shelf);
+        drop(shelf);
+        if let Err(link) = put {
+            link.close();
+        }
+    }
+
+    /// A connection was thrown away while the server was still at work on it.
+    pub(super) fn abandon(self: &Arc<Self>, order: Order) {
+        self.abandoned.fetch_add(1, Ordering::Relaxed);
+        self.kills.request(self, order);
+    }
+
+    pub(super) fn kills(&self) -> &KillQueue {
+        &self.kills
+    }
+
+    /// A connection broke: the idle ones are to be asked before they are trusted.
+    pub(super) fn suspect(&self) {
+        self.shelf().suspect(Instant::now());
+    }
+
+    /// Closes what is idle now and, when it comes back, what is in use: after a change of role, say.
+    pub(crate) fn retire(&self) {
+        let retired = self.shelf().retire();
+        retired.into_iter().for_each(Link::close);
+    }
+
+    /// Opens connections until `min_idle` are there.
+    ///
+    /// # Errors
+    ///
+    /// The first connect that failed.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub(crate) async fn warm(self: &Arc<Self>) -> Result<(), Error> {
+        let deadline = self.acquire_deadline();
+        while self.shelf().len() < self.limits.min_idle as usize {
+            // No slot is free: all connections are in use, which is warm enough.
+            let Ok(permit) = self.slots.try_acquire() else {
+                return Ok(());
+            };
+            permit.forget();
+            let slot = Slot(Arc::clone(self));
+            // A lease dials only when the shelf is empty; who dials all the same has to count.
+            if self.shelf().len() + self.slots_out() > self.limits.max_connections.get() as usize {
+                return Ok(());
+            }
+            let link = Box::pin(self.dial(deadline)).await?;
+            drop(Lease::new(link, slot));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn state(&self) -> PoolState {
+        let (idle, closed) = {
+            let shelf = self.shelf();
+            (shelf.len(), shelf.is_closed())
+        };
+        let count = |it: &AtomicU64| it.load(Ordering::Relaxed);
+        PoolState {
+            server: Arc::clone(self.server()),
+            max: self.limits.max_connections.get(),
+            idle,
+            in_use: self.slots_out(),
+            waiting: self.waiting.load(Ordering::Relaxed),
+            closed,
+            counters: Counters {
+                opened: count(&self.opened),
+                failed: count(&self.failed),
+                timeouts: count(&self.timeouts),
+                abandoned: count(&self.abandoned),
+                kills_sent: self.kills.sent(),
+                kills_lost: self.kills.lost(),
+            },
+        }
+    }
+
+    /// Refuses new leases, closes what is idle and waits for the rest; says whether all came back in time.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: the pool is closed in any case, only the waiting ends.
+    pub(crate) async fn close(&self, deadline: Instant) -> bool {
+        // Wakes all who wait.
+        self.slots.close();
+        self.dialing.close();
+        let idle = self.shelf().close();
+        idle.into_iter().for_each(Link::close);
+        loop {
+            let back = self.slot_back.notified();
+            tokio::pin!(back);
+            // Listen first, look then: a slot that comes back in between is not missed.
+            back.as_mut().enable();
+            if self.slots_out() == 0 {
+                return true;
+            }
+            if timeout_at(deadline, back).await.is_err() {
+                return false;
+            }
+        }
+    }
+
+    fn slots_out(&self) -> usize {
+        (self.limits.max_connections.get() as usize).saturating_sub(self.slots.available_permits())
+    }
+
+    /// The lock is never held over an await, and nothing under it can panic half-way.
+    pub(super) fn shelf(&self) -> MutexGuard<'_, Shelf> {
+        self.shelf.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Last> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The permission to hold a connection outside the shelf; goes back when dropped.
+#[derive(Debug)]
+pub(super) struct Slot(pub(super) Arc<ServerPool>);
+
+impl Drop for Slot {
+    #[inline]
+    fn drop(&mut self) {
+        self.0.slots.add_permits(1);
+        if self.0.slots.is_closed() {
+            self.0.slot_back.notify_waiters();
+        }
+    }
+}
+
+/// Counts a task in the queue, however it leaves.
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl<'a> Waiting<'a> {
+    fn new(count: &'a AtomicUsize) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}

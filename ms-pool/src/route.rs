@@ -1,0 +1,421 @@
+//! Performs the router's steps: opens what it wants opened, and tells it what came of that.
+//!
+//! The first part, [`route_now`], runs without waiting and is all that most statements need. The second,
+//! [`Session::route`], waits. Both end in the same bookkeeping: the decision is kept and announced, statistics move, and
+//! the connection is marked with whatever the statement will leave behind on it *before* the statement is sent, so
+//! that a cancelled statement cannot hide it.
+
+use std::time::Duration;
+
+use ms_filters::{Attempt, Inputs, Outcome, Request, Role, ServerIx, ServerState, Step, Tally, View};
+use ms_hints::{Access, Effect, Protocol, Route, State, Statement, Transaction};
+
+use crate::{
+    Cluster, Counter, Error, Session,
+    pool::{Lease, Phase, Stmt},
+    session::{Core, Slots},
+};
+
+/// How long rows that nobody fetched may hold up the next statement on their connection.
+const SETTLE_LIMIT: Duration = Duration::from_secs(1);
+/// How long a server may take to change one setting of its connection.
+const SETTING_LIMIT: Duration = Duration::from_secs(5);
+
+/// Where a statement runs, and what its answer may be met with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Routed {
+    pub(crate) server: ServerIx,
+    /// It provably changes nothing: it may be sent twice.
+    pub(crate) proven_read: bool,
+    /// A refusal by the read-only belt sends it to the primary.
+    pub(crate) belted: bool,
+}
+
+/// What a session has open.
+struct Open<'a>(&'a Slots);
+
+impl View for Open<'_> {
+    #[inline]
+    fn server(&self, server: ServerIx) -> ServerState {
+        let mut state = ServerState::default();
+        state.open = self.0.position(server).is_some();
+        state
+    }
+}
+
+/// The statement as the router is asked about it.
+struct Question<'a> {
+    statement: Statement<'a>,
+    /// Only for statements that are not proven reads: what they leave behind.
+    effect: Effect,
+}
+
+impl<'a> Question<'a> {
+    #[inline]
+    fn new(cluster: &Cluster, core: &Core, stmt: &'a Stmt, route: Option<Route>) -> Self {
+        let protocol = if stmt.args.is_some() { Protocol::Prepared } else { Protocol::Text };
+        let mut statement = cluster.parse(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
+        if route.is_some() {
+            statement.route = route;
+        }
+        let proven = cluster.inner.rules.is_strict() && statement.access == Access::Read;
+        let effect = if proven { Effect::NONE } else { statement.effect() };
+        Self { statement, effect }
+    }
+
+    fn request(&self, cluster: &Cluster, core: &Core) -> Request<'_> {
+        let mut request = Request::new(&self.statement);
+        request.settings = cluster.inner.rules.settings;
+        request.last_used = core.last_used;
+        request
+    }
+
+    /// A transaction or a lock would outlive the statement, and with it the connection that it is on.
+    fn refused_without_session(&self) -> Option<&'static str> {
+        match self.effect.transaction {
+            Transaction::Begin { .. } => return Some("a transaction"),
+            Transaction::Commit { .. } | Transaction::Rollback { .. } | Transaction::Savepoint => {
+                return Some("the end of a transaction");
+            }
+            _ => {}
+        }
+        if self.effect.autocommit == Some(false) {
+            return Some("`SET autocommit = 0`");
+        }
+        let state = self.effect.state;
+        (state.contains(State::LOCK)).then_some("a lock").or(state.contains(State::XA).then_some("an XA branch"))
+    }
+}
+
+/// A statement whose server is known, or how far it got.
+pub(crate) enum Now {
+    Ready(Routed),
+    /// Something must be waited for.
+    Later(Box<(Attempt, Step)>),
+    Refused(sqlx::Error),
+}
+
+/// Routes as far as it goes without waiting.
+#[inline]
+pub(crate) fn route_now(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &mut Slots,
+    stmt: &Stmt,
+    route: Option<Route>,
+) -> Now {
+    if let Some(spare) = core.spare.take() {
+        slots.put(spare.server, spare.lease).wrote = spare.wrote;
+    }
+    let question = Question::new(cluster, core, stmt, route);
+    if core.ephemeral
+        && let Some(what) = question.refused_without_session()
+    {
+        return Now::Refused(Error::NeedsSession { what: what.into() }.into());
+    }
+    let request = question.request(cluster, core);
+    let (mut attempt, mut step) = decide(cluster, core, slots, &request, None);
+    loop {
+        match step {
+            Step::Use(server) if is_simple(cluster, slots, &question, server) => {
+                return Now::Ready(settle_on(cluster, core, slots, &question, &attempt, server));
+            }
+            Step::Open(server) => match cluster.member(server).pool.try_lease() {
+                Some(lease) => {
+                    slots.put(server, lease);
+                    let so_far = Some((&mut attempt, Outcome::Reused));
+                    step = decide(cluster, core, slots, &request, so_far).1;
+                }
+                None => return Now::Later(Box::new((attempt, step))),
+            },
+            _ => return Now::Later(Box::new((attempt, step))),
+        }
+    }
+}
+
+/// Asks the router, anew or for the next step.
+#[inline]
+fn decide(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &Slots,
+    request: &Request<'_>,
+    so_far: Option<(&mut Attempt, Outcome)>,
+) -> (Attempt, Step) {
+    let inner = &*cluster.inner;
+    let mut inputs = Inputs {
+        request,
+        view: &Open(slots),
+        now: Duration::ZERO,
+        rng: &mut core.rng,
+        session: &mut core.memory,
+        cluster: &inner.memory,
+        scratch: &mut core.scratch,
+        sink: None,
+    };
+    match so_far {
+        None => inner.router.start(&mut inputs),
+        Some((attempt, outcome)) => {
+            let step = inner.router.after(attempt, &mut inputs, outcome);
+            (*attempt, step)
+        }
+    }
+}
+
+/// Whether the statement can go out as it is: a usable connection and no setting to change first.
+#[inline]
+fn is_simple(cluster: &Cluster, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
+    let ready = slots.get(server).is_some_and(|slot| slot.lease.is_ready());
+    ready && !must_lift_belt(cluster, slots, question, server)
+}
+
+/// A write that a hint sends to a replica, whose connection refuses writes.
+fn must_lift_belt(cluster: &Cluster, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
+    question.statement.access == Access::Write
+        && cluster.inner.rules.is_strict()
+        && cluster.member(server).role == Role::Replica
+        && slots.get(server).is_some_and(|slot| slot.lease.dirty() != Some(BELT_LIFTED))
+}
+
+/// Why a connection without its belt is closed afterwards.
+const BELT_LIFTED: &str = "belt lifted";
+
+/// The bookkeeping of a decision that led to a server with a usable connection.
+#[inline]
+fn settle_on(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &mut Slots,
+    question: &Question<'_>,
+    attempt: &Attempt,
+    server: ServerIx,
+) -> Routed {
+    announce(cluster, core, question, attempt);
+    core.last_used = Some(server);
+    let statement = &question.statement;
+    let strict = cluster.inner.rules.is_strict();
+    let slot = slots.use_now(server).expect("the router was told that it is open");
+    if statement.access == Access::Write {
+        slot.wrote = true;
+    }
+    if !question.effect.is_clean() {
+        soil(cluster, core, &mut slot.lease, question.effect);
+    }
+    let proven_read = strict && statement.access == Access::Read;
+    Routed { server, proven_read, belted: proven_read && cluster.member(server).role == Role::Replica }
+}
+
+/// Keeps the decision, counts it and tells those who watch.
+#[inline]
+fn announce(cluster: &Cluster, core: &mut Core, question: &Question<'_>, attempt: &Attempt) {
+    let decision = *attempt.decision();
+    let cause = question.statement.cause;
+    count(cluster, attempt.tally());
+    cluster.inner.hooks.decided(&decision, cause, &cluster.inner.router);
+    core.last = Some((decision, cause));
+}
+
+#[inline]
+fn count(cluster: &Cluster, tally: Tally) {
+    let Some(statistics) = &cluster.inner.statistics else {
+        return;
+    };
+    for (counter, by) in [
+        (Counter::UseReplica, tally.use_replica),
+        (Counter::UsePrimary, tally.use_primary),
+        (Counter::UseReplicaGuess, tally.use_replica_guess),
+        (Counter::UsePrimaryGuess, tally.use_primary_guess),
+        (Counter::UseReplicaHint, tally.use_replica_sql_hint),
+        (Counter::UsePrimaryHint, tally.use_primary_sql_hint),
+        (Counter::UseLastUsedHint, tally.use_last_used_sql_hint),
+    ] {
+        statistics.add(counter, u64::from(by));
+    }
+}
+
+/// The statement changes more than data: the connection is not for others afterwards.
+#[cold]
+fn soil(cluster: &Cluster, core: &mut Core, lease: &mut Lease, effect: Effect) {
+    let cause = effect.state.names().next().unwrap_or("transaction");
+    if lease.dirty().is_none() {
+        cluster.count(Counter::DirtyClosed, 1);
+        if core.ephemeral {
+            cluster.inner.hooks.warn(format!(
+                "a statement changed the state of its connection to `{}` ({cause}), which is closed now: use `session()` to keep it",
+                lease.server()
+            ));
+        }
+    }
+    lease.taint(cause);
+    let may_set_mode = State::SESSION_VARIABLE | State::UNKNOWN;
+    core.own_sql_mode |= effect.state.names().any(|name| may_set_mode.names().any(|it| it == name));
+}
+
+impl Session {
+    /// Routes one statement and opens what has to be opened.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: nothing was sent for the statement yet.
+    pub(crate) async fn route(&mut self, stmt: &Stmt, route: Option<Route>) -> Result<Routed, sqlx::Error> {
+        match route_now(&self.cluster, &mut self.core, &mut self.slots, stmt, route) {
+            Now::Ready(routed) => Ok(routed),
+            Now::Refused(error) => Err(error),
+            Now::Later(so_far) => Box::pin(self.route_slowly(*so_far, stmt, route)).await,
+        }
+    }
+
+    /// Goes on where [`route_now`] had to stop.
+    pub(crate) async fn route_slowly(
+        &mut self,
+        (mut attempt, mut step): (Attempt, Step),
+        stmt: &Stmt,
+        route: Option<Route>,
+    ) -> Result<Routed, sqlx::Error> {
+        let Self { cluster, slots, core } = self;
+        let question = Question::new(cluster, core, stmt, route);
+        let mut last_error: Option<(ServerIx, Error)> = None;
+        loop {
+            let outcome = match step {
+                Step::Use(server) => {
+                    if make_ready(cluster, core, slots, &question, server).await? {
+                        return Ok(settle_on(cluster, core, slots, &question, &attempt, server));
+                    }
+                    // The connection it had is lost; the same server gets another one.
+                    if let Err(error) = open(cluster, core, slots, server).await {
+                        announce(cluster, core, &question, &attempt);
+                        return Err(error.into());
+                    }
+                    continue;
+                }
+                Step::Open(server) => match open(cluster, core, slots, server).await {
+                    Ok(()) => Outcome::Opened,
+                    Err(error) if error.blames_server() => {
+                        core.failures.retain(|(failed, _)| *failed != server);
+                        core.failures.push((server, error.code()));
+                        last_error = Some((server, error));
+                        Outcome::OpenFailed
+                    }
+                    Err(error) => {
+                        announce(cluster, core, &question, &attempt);
+                        return Err(error.into());
+                    }
+                },
+                // No source of facts exists yet: what could not be learnt stays unknown.
+                Step::Fetch(_) => Outcome::Fetched,
+                Step::Give(server) => {
+                    announce(cluster, core, &question, &attempt);
+                    core.last_used = Some(server);
+                    let own = last_error.filter(|(failed, _)| *failed == server).map(|(_, error)| error);
+                    let error = own.unwrap_or_else(|| remembered(cluster, core, server));
+                    return Err(error.into());
+                }
+                Step::Fail(why) => {
+                    announce(cluster, core, &question, &attempt);
+                    if let Some(text) = why.warning() {
+                        cluster.inner.hooks.warn(text);
+                    }
+                    return Err(Error::Refused { why: why.to_string().into() }.into());
+                }
+            };
+            let request = question.request(cluster, core);
+            step = decide(cluster, core, slots, &request, Some((&mut attempt, outcome))).1;
+        }
+    }
+}
+
+/// The error of a server that failed for an earlier statement and is not tried again.
+fn remembered(cluster: &Cluster, core: &Core, server: ServerIx) -> Error {
+    let code = core.failures.iter().find(|(failed, _)| *failed == server).map_or(2000, |(_, code)| *code);
+    Error::Remembered { server: cluster.member(server).pool.server().clone(), code }
+}
+
+/// Gets the session a connection to `server`.
+async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, server: ServerIx) -> Result<(), Error> {
+    let member = cluster.member(server);
+    let lease = match member.pool.try_lease() {
+        Some(lease) => lease,
+        None => {
+            if member.pool.is_full() {
+                give_back(core, slots);
+            }
+            let leased = member.pool.lease(member.pool.acquire_deadline()).await;
+            if leased.as_ref().is_err_and(Error::blames_server) {
+                let failure = match member.role {
+                    Role::Primary => Counter::LazyPrimaryFailure,
+                    Role::Replica => Counter::LazyReplicaFailure,
+                };
+                cluster.count(failure, 1);
+            }
+            leased?
+        }
+    };
+    if !lease.is_untried() {
+        // A new connection, not one from the idle stack.
+        let success = match member.role {
+            Role::Primary => Counter::LazyPrimarySuccess,
+            Role::Replica => Counter::LazyReplicaSuccess,
+        };
+        cluster.count(success, 1);
+        cluster.inner.sql_mode.learn(&lease.identity().sql_mode);
+    }
+    slots.put(server, lease);
+    Ok(())
+}
+
+/// Before waiting for a slot: who waits must not make others wait, or two sessions that each hold what the other wants
+/// would stand still together.
+///
+/// What would be missed stays: changed state, and `LAST_INSERT_ID()` on a connection that wrote.
+fn give_back(core: &mut Core, slots: &mut Slots) {
+    slots.0.retain(|slot| slot.wrote || slot.lease.dirty().is_some() || slot.lease.is_exposed());
+    if core.last_used.is_some_and(|server| slots.position(server).is_none()) {
+        core.last_used = None;
+    }
+}
+
+/// Makes the session's connection fit for the statement; `false` when it is beyond repair and was dropped.
+async fn make_ready(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &mut Slots,
+    question: &Question<'_>,
+    server: ServerIx,
+) -> Result<bool, sqlx::Error> {
+    let lift = must_lift_belt(cluster, slots, question, server);
+    let strict = cluster.inner.rules.is_strict();
+    let Some(slot) = slots.use_now(server) else {
+        return Ok(false);
+    };
+    if slot.lease.phase() == Phase::Unread {
+        slot.lease.settle(SETTLE_LIMIT).await;
+    }
+    if !slot.lease.is_ready() {
+        if !strict && !core.ephemeral {
+            // The original never reopens a connection by itself: its statements answer that it is gone.
+            return Ok(true);
+        }
+        slots.remove(server);
+        return Ok(false);
+    }
+    if lift {
+        cluster.inner.hooks.warn(format!(
+            "a hint sends a write to replica `{}`, whose connection accepts it from now on",
+            slot.lease.server()
+        ));
+        slot.lease.taint(BELT_LIFTED);
+        cluster.count(Counter::DirtyClosed, 1);
+        slot.lease.run_text("SET SESSION TRANSACTION READ WRITE", SETTING_LIMIT).await?;
+    }
+    Ok(true)
+}
+
+/// A fresh connection to `server` in place of one that turned out to be dead.
+///
+/// # Errors
+///
+/// As leasing does.
+pub(crate) async fn replace(session: &mut Session, server: ServerIx) -> Result<(), Error> {
+    session.slots.remove(server);
+    open(&session.cluster, &mut session.core, &mut session.slots, server).await
+}

@@ -1,0 +1,205 @@
+//! Sends a routed statement and hands its answer on.
+//!
+//! Two things can make the first try not the last, and both can only show before the first row:
+//!
+//! - a **proven read** meets a connection from the idle stack that died there: it is sent once more, on a fresh
+//!   connection to the same server;
+//! - a **replica's belt** refuses a read that turns out to write (error 1792, for example in a stored function): the
+//!   primary gets it, once.
+//!
+//! The common case needs neither and must cost next to nothing, so there are two ways through this file. [`Running`] is the
+//! fast one: the driver's own stream, watched for its first item. [`run`] is the other: an async block that may wait, open and
+//! try again.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use futures_core::Stream;
+use futures_core::stream::BoxStream;
+use futures_util::StreamExt;
+use ms_filters::Role;
+use ms_hints::Route;
+use sqlx_core::ext::async_stream::{TryAsyncStream, Yielder};
+use sqlx_mysql::{MySqlQueryResult, MySqlRow};
+
+use crate::{
+    Cluster, Counter, Session,
+    error::server_error,
+    pool::{Guarded, Stmt},
+    route::{Routed, replace},
+    session::{Core, Slot},
+};
+
+/// A part of an answer.
+pub(crate) type Part = sqlx::Either<MySqlQueryResult, MySqlRow>;
+/// What executors stream.
+pub(crate) type Item = Result<Part, sqlx::Error>;
+
+/// `ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION`: the belt of a replica's connection.
+const READ_ONLY_TRANSACTION: u16 = 1792;
+
+/// Rows read after the one that was asked for, so that the connection is clean again.
+const ROWS_AFTER_FIRST: usize = 16;
+
+/// Whether a replica's belt refused the statement.
+pub(crate) fn belt_refused(error: &sqlx::Error) -> bool {
+    server_error(error).is_some_and(|it| it.number() == READ_ONLY_TRANSACTION)
+}
+
+/// Whether the connection failed, as opposed to the statement.
+fn broke(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Io(_)) && crate::Error::of(error).is_none()
+}
+
+/// Sends a routed statement and yields its answer; tries again where that is allowed.
+pub(crate) async fn run(
+    session: &mut Session,
+    mut routed: Routed,
+    mut stmt: Stmt,
+    out: &Yielder<Part>,
+) -> Result<(), sqlx::Error> {
+    loop {
+        let Routed { server, proven_read, belted } = routed;
+        let slot = session.slots.use_now(server).expect("it was routed there");
+        let may_repeat = proven_read && slot.lease.is_untried();
+        // A copy is needed only where there may be a second time.
+        let copy = (may_repeat || belted).then(|| stmt.clone());
+        let mut answer = slot.lease.fetch_many(stmt);
+        let first = answer.next().await;
+        let (Some(Err(error)), Some(copy)) = (&first, copy) else {
+            return forward(first, answer, out).await;
+        };
+        if may_repeat && broke(error) {
+            drop(answer);
+            session.cluster.count(Counter::ReadRepeated, 1);
+            replace(session, server).await?;
+            // A connection that was just checked or made is not untried: there is no third time.
+            routed = Routed { server, proven_read: false, belted };
+        } else if belted && belt_refused(error) {
+            drop(answer);
+            session.cluster.count(Counter::BeltRerouted, 1);
+            routed = session.route(&copy, Some(Route::Primary)).await?;
+        } else {
+            return forward(first, answer, out).await;
+        }
+        stmt = copy;
+    }
+}
+
+async fn forward(first: Option<Item>, mut rest: Guarded<'_>, out: &Yielder<Part>) -> Result<(), sqlx::Error> {
+    let Some(first) = first else {
+        return Ok(());
+    };
+    out.r#yield(first?).await;
+    while let Some(item) = rest.next().await {
+        out.r#yield(item?).await;
+    }
+    Ok(())
+}
+
+/// One statement of a cluster, with a session of its own.
+pub(crate) fn once<'e>(cluster: Cluster, stmt: Result<Stmt, sqlx::Error>, route: Option<Route>) -> BoxStream<'e, Item> {
+    Box::pin(TryAsyncStream::new(move |out| async move {
+        let mut session = Session::ephemeral(cluster);
+        let stmt = stmt?;
+        let routed = session.route(&stmt, route).await?;
+        run(&mut session, routed, stmt, &out).await
+    }))
+}
+
+/// The fast way: a statement on a session's open connection.
+pub(crate) struct Running<'c> {
+    answer: Answer<'c>,
+    /// Until the first item: what it takes to send the statement to the primary instead.
+    reroute: Option<Reroute<'c>>,
+}
+
+enum Answer<'c> {
+    Direct(Guarded<'c>),
+    Again(BoxStream<'c, Item>),
+}
+
+/// A statement and the rest of its session, while one of the session's connections is in use.
+pub(crate) struct Reroute<'c> {
+    pub(crate) stmt: Stmt,
+    pub(crate) cluster: &'c Cluster,
+    pub(crate) core: &'c mut Core,
+    pub(crate) others: &'c mut [Slot],
+}
+
+impl<'c> Reroute<'c> {
+    fn go(self) -> BoxStream<'c, Item> {
+        Box::pin(TryAsyncStream::new(move |out| async move { self.run_on_primary(&out).await }))
+    }
+
+    async fn run_on_primary(self, out: &Yielder<Part>) -> Result<(), sqlx::Error> {
+        let Self { stmt, cluster, core, others } = self;
+        cluster.count(Counter::BeltRerouted, 1);
+        let is_primary = |slot: &&mut Slot| cluster.member(slot.server).role == Role::Primary && slot.lease.is_ready();
+        if let Some(slot) = others.iter_mut().rev().find(is_primary) {
+            core.last_used = Some(slot.server);
+            let mut answer = slot.lease.fetch_many(stmt);
+            return forward(answer.next().await, answer, out).await;
+        }
+        // The session has no connection there yet; the one made here becomes the session's afterwards.
+        let mut borrowed = Session::new(cluster.clone());
+        let routed = borrowed.route(&stmt, Some(Route::Primary)).await?;
+        core.last_used = Some(routed.server);
+        let slot = borrowed.slots.use_now(routed.server).expect("it was routed there");
+        let mut answer = slot.lease.fetch_many(stmt);
+        forward(answer.next().await, answer, out).await?;
+        core.last = borrowed.core.last.take();
+        core.spare = borrowed.slots.remove(routed.server);
+        Ok(())
+    }
+}
+
+impl<'c> Running<'c> {
+    pub(crate) fn new(answer: Guarded<'c>, reroute: Option<Reroute<'c>>) -> Self {
+        Self { answer: Answer::Direct(answer), reroute }
+    }
+}
+
+impl Stream for Running<'_> {
+    type Item = Item;
+
+    #[inline]
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let this = &mut *self;
+        let item = match &mut this.answer {
+            Answer::Direct(answer) => ready!(Pin::new(answer).poll_next(cx)),
+            Answer::Again(answer) => return answer.as_mut().poll_next(cx),
+        };
+        if let Some(reroute) = this.reroute.take()
+            && let Some(Err(error)) = &item
+            && belt_refused(error)
+        {
+            this.answer = Answer::Again(reroute.go());
+            return self.poll_next(cx);
+        }
+        Poll::Ready(item)
+    }
+}
+
+/// The first row of an answer, which is then read to its end as long as that is cheap.
+pub(crate) async fn first_row(mut answer: BoxStream<'_, Item>) -> Result<Option<MySqlRow>, sqlx::Error> {
+    let row = loop {
+        match answer.next().await.transpose()? {
+            Some(part) => {
+                if let Some(row) = part.right() {
+                    break row;
+                }
+            }
+            None => return Ok(None),
+        }
+    };
+    for _ in 0..=ROWS_AFTER_FIRST {
+        // A later error ends its answer and is not the caller's, who has the row.
+        let Some(Ok(_)) = answer.next().await else {
+            break;
+        };
+    }
+    Ok(Some(row))
+}

@@ -1,0 +1,216 @@
+//! A sequence of statements that share connections.
+//!
+//! A session is what the original called a connection handle: it keeps one connection per server it has used, so temporary
+//! tables, user variables, locks and `FOUND_ROWS()` are where they were left, and it remembers sticky choices, whether
+//! it has written, and which server it used last.
+
+use std::fmt;
+
+use ms_filters::{Decision, Rng, Role, Scratch, ServerIx, SessionMemory};
+use ms_hints::{Cause, SqlMode};
+
+use crate::{Cluster, events::DecisionEvent, pool::Lease};
+
+/// A sequence of statements that share connections; see the [module](self).
+///
+/// `&mut Session` is an sqlx executor. Dropping the session gives its connections back; those whose state was changed are
+/// closed.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(db: ms_pool::Cluster) -> Result<(), sqlx::Error> {
+/// let mut session = db.session();
+/// sqlx::query("SELECT 1").execute(&mut session).await?;
+/// println!("{}", session.last_decision().expect("a statement has run"));
+/// // read (it reads and mentions nothing that has an effect) -> 2 replicas -> random -> replica2
+/// # Ok(())
+/// # }
+/// ```
+pub struct Session {
+    pub(crate) cluster: Cluster,
+    pub(crate) slots: Slots,
+    pub(crate) core: Core,
+}
+
+/// All of a session but its connections.
+pub(crate) struct Core {
+    pub(crate) memory: SessionMemory,
+    pub(crate) rng: Rng,
+    pub(crate) last_used: Option<ServerIx>,
+    pub(crate) last: Option<(Decision, Cause)>,
+    pub(crate) scratch: Scratch,
+    /// It lives for one statement: state that would outlive it is refused or thrown away.
+    pub(crate) ephemeral: bool,
+    /// The session's own `sql_mode` may differ from that of new connections.
+    pub(crate) own_sql_mode: bool,
+    /// A connection that was made while the list of connections was in use; joins it with the next statement.
+    pub(crate) spare: Option<Slot>,
+    /// The latest connect failure of each server that failed, for a server that is remembered and not tried again.
+    pub(crate) failures: Vec<(ServerIx, u16)>,
+}
+
+/// The connections of a session, at most one per server; the one used last is at the end.
+///
+/// A session uses a handful of servers even where a thousand are configured, so this is a list and not a table.
+#[derive(Default)]
+pub(crate) struct Slots(pub(crate) Vec<Slot>);
+
+/// One connection of a session.
+pub(crate) struct Slot {
+    pub(crate) server: ServerIx,
+    pub(crate) lease: Lease,
+    /// It ran a write: `LAST_INSERT_ID()` means something here.
+    pub(crate) wrote: bool,
+}
+
+impl Slots {
+    #[inline]
+    pub(crate) fn position(&self, server: ServerIx) -> Option<usize> {
+        // From the end: the server used last is the likeliest one.
+        self.0.iter().rposition(|slot| slot.server == server)
+    }
+
+    pub(crate) fn get(&self, server: ServerIx) -> Option<&Slot> {
+        self.position(server).map(|at| &self.0[at])
+    }
+
+    /// The slot of `server`, moved to the end.
+    #[inline]
+    pub(crate) fn use_now(&mut self, server: ServerIx) -> Option<&mut Slot> {
+        let at = self.position(server)?;
+        let end = self.0.len() - 1;
+        self.0.swap(at, end);
+        self.0.last_mut()
+    }
+
+    pub(crate) fn put(&mut self, server: ServerIx, lease: Lease) -> &mut Slot {
+        self.0.retain(|slot| slot.server != server);
+        self.0.push(Slot { server, lease, wrote: false });
+        self.0.last_mut().expect("it was just put there")
+    }
+
+    pub(crate) fn remove(&mut self, server: ServerIx) -> Option<Slot> {
+        self.position(server).map(|at| self.0.swap_remove(at))
+    }
+}
+
+impl Session {
+    pub(crate) fn new(cluster: Cluster) -> Self {
+        Self::make(cluster, false)
+    }
+
+    /// For one statement.
+    pub(crate) fn ephemeral(cluster: Cluster) -> Self {
+        Self::make(cluster, true)
+    }
+
+    #[inline]
+    fn make(cluster: Cluster, ephemeral: bool) -> Self {
+        let seed = cluster.inner.seed.unwrap_or_else(|| fastrand::u64(..));
+        let core = Core {
+            memory: SessionMemory::default(),
+            rng: Rng::from_seed(seed),
+            last_used: None,
+            last: None,
+            scratch: Scratch::default(),
+            ephemeral,
+            own_sql_mode: false,
+            spare: None,
+            failures: Vec::new(),
+        };
+        Self { cluster, slots: Slots::default(), core }
+    }
+
+    /// The cluster this session belongs to.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// The decision for the statement before; `None` before the first. Also after a statement that was refused.
+    #[must_use]
+    pub fn last_decision(&self) -> Option<DecisionEvent<'_>> {
+        let (decision, cause) = self.core.last.as_ref()?;
+        Some(DecisionEvent { decision, cause: *cause, router: self.cluster.router() })
+    }
+
+    /// The server used last and the connection to it; `None` before the first statement.
+    #[must_use]
+    pub fn last_used(&self) -> Option<LastUsed<'_>> {
+        let server = self.core.last_used?;
+        let member = self.cluster.member(server);
+        Some(LastUsed {
+            name: self.cluster.router().topology().server(server).name(),
+            role: member.role,
+            address: &member.address,
+            connection_id: self.slots.get(server).map(|slot| slot.lease.identity().connection_id),
+        })
+    }
+
+    /// The servers in the shape of the original's `dump_servers`, with this session's connections.
+    #[must_use]
+    pub fn dump_servers(&self) -> Vec<DumpedServer<'_>> {
+        let servers = self.cluster.servers().zip(0..);
+        servers
+            .map(|(info, at)| DumpedServer {
+                name: info.name,
+                role: info.role,
+                address: info.address,
+                user: info.user,
+                connection_id: self.slots.get(ServerIx::new(at)).map(|slot| slot.lease.identity().connection_id),
+            })
+            .collect()
+    }
+
+    /// The servers this session holds connections to.
+    pub fn open_servers(&self) -> impl Iterator<Item = &str> {
+        self.slots.0.iter().map(|slot| self.cluster.router().topology().server(slot.server).name())
+    }
+}
+
+impl Core {
+    pub(crate) fn sql_mode(&self, cluster: &Cluster) -> SqlMode {
+        if self.own_sql_mode { SqlMode::default() } else { cluster.inner.sql_mode.get() }
+    }
+}
+
+impl fmt::Debug for Session {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("cluster", &self.cluster)
+            .field("open", &self.open_servers().collect::<Vec<_>>())
+            .field("last_used", &self.last_used().map(|it| it.name))
+            .finish_non_exhaustive()
+    }
+}
+
+/// The connection used last; see [`Session::last_used`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LastUsed<'a> {
+    /// The server's name.
+    pub name: &'a str,
+    /// The role it is configured in.
+    pub role: Role,
+    /// `tcp://host:port` or `unix://path`.
+    pub address: &'a str,
+    /// The server's number of the connection; `None` when the server could not be reached.
+    pub connection_id: Option<u64>,
+}
+
+/// One server of [`Session::dump_servers`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DumpedServer<'a> {
+    /// The original's `name_from_config`.
+    pub name: &'a str,
+    /// The list it stands in: the original's `masters` or `slaves`.
+    pub role: Role,
+    /// The original's `hostname`, `port` and `socket`, as one URI.
+    pub address: &'a str,
+    /// The account.
+    pub user: &'a str,
+    /// The original's `thread_id`: the server's number of this session's connection, `None` while there is none.
+    pub connection_id: Option<u64>,
+}

@@ -1,0 +1,147 @@
+//! What was routed where, in the original's counters.
+//!
+//! The names are those of the original's statistics function, so that dashboards built on it keep working; each counter's
+//! documentation says which event moves it. Counters only grow and are cheap (one relaxed atomic addition). Unless a
+//! builder is given its own, all clusters of a process add to one shared set, as the original did.
+
+use std::{
+    fmt,
+    sync::{
+        Arc, LazyLock,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+macro_rules! counters {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $name:literal,)+) => {
+        /// One event that is counted.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Counter {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Counter {
+            /// Every counter, in the order of the original's table.
+            pub const ALL: &'static [Counter] = &[$(Counter::$variant,)+];
+
+            /// The original's name, for example `use_slave`.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self {
+                    $(Counter::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+counters! {
+    /// A load balancer handed out a working replica connection.
+    UseReplica = "use_slave",
+    /// A load balancer handed out a working primary connection.
+    UsePrimary = "use_master",
+    /// The text of a statement without a hint said replica.
+    UseReplicaGuess = "use_slave_guess",
+    /// The text of a statement without a hint said primary.
+    UsePrimaryGuess = "use_master_guess",
+    /// A hint asked for a replica.
+    UseReplicaHint = "use_slave_sql_hint",
+    /// A hint asked for a primary.
+    UsePrimaryHint = "use_master_sql_hint",
+    /// A hint asked for the connection used last.
+    UseLastUsedHint = "use_last_used_sql_hint",
+    /// A replica was opened while the cluster was connected.
+    EagerReplicaSuccess = "non_lazy_connections_slave_success",
+    /// A replica could not be opened while the cluster was connected.
+    EagerReplicaFailure = "non_lazy_connections_slave_failure",
+    /// A primary was opened while the cluster was connected.
+    EagerPrimarySuccess = "non_lazy_connections_master_success",
+    /// A primary could not be opened while the cluster was connected.
+    EagerPrimaryFailure = "non_lazy_connections_master_failure",
+    /// A replica was opened when a statement needed it.
+    LazyReplicaSuccess = "lazy_connections_slave_success",
+    /// A replica could not be opened when a statement needed it.
+    LazyReplicaFailure = "lazy_connections_slave_failure",
+    /// A primary was opened when a statement needed it.
+    LazyPrimarySuccess = "lazy_connections_master_success",
+    /// A primary could not be opened when a statement needed it.
+    LazyPrimaryFailure = "lazy_connections_master_failure",
+    /// A replica refused to write (error 1792) and the primary ran the statement; this project's own counter.
+    BeltRerouted = "belt_rerouted",
+    /// A read that broke before its first row on an idle connection was repeated on a fresh one; own counter.
+    ReadRepeated = "read_repeated",
+    /// A connection was closed on return because its session state had changed; own counter.
+    DirtyClosed = "dirty_connections_closed",
+}
+
+/// A set of counters. Cheap to share; see the [module](self) for what is counted.
+///
+/// ```
+/// use ms_pool::{Counter, Statistics};
+///
+/// let statistics = Statistics::default();
+/// assert_eq!(statistics.get(Counter::UseReplica), 0);
+/// assert!(statistics.iter().any(|(name, _)| name == "use_slave"));
+/// ```
+pub struct Statistics {
+    counts: [AtomicU64; Counter::ALL.len()],
+}
+
+impl Default for Statistics {
+    fn default() -> Self {
+        Self { counts: [const { AtomicU64::new(0) }; Counter::ALL.len()] }
+    }
+}
+
+impl Statistics {
+    /// The set that all clusters of this process share unless their builder was given another.
+    #[must_use]
+    pub fn process() -> Arc<Self> {
+        static PROCESS: LazyLock<Arc<Statistics>> = LazyLock::new(Arc::default);
+        Arc::clone(&PROCESS)
+    }
+
+    /// How often `counter`'s event has happened.
+    #[must_use]
+    pub fn get(&self, counter: Counter) -> u64 {
+        self.counts[counter as usize].load(Relaxed)
+    }
+
+    /// All counters by the original's names.
+    pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
+        Counter::ALL.iter().map(|&counter| (counter.name(), self.get(counter)))
+    }
+
+    #[inline]
+    pub(crate) fn add(&self, counter: Counter, by: u64) {
+        if by != 0 {
+            self.counts[counter as usize].fetch_add(by, Relaxed);
+        }
+    }
+}
+
+impl fmt::Debug for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter().filter(|&(_, count)| count != 0)).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_counter_has_its_own_place_and_name() {
+        let statistics = Statistics::default();
+        for (n, &counter) in (1..).zip(Counter::ALL) {
+            statistics.add(counter, n);
+        }
+        let counts: Vec<u64> = statistics.iter().map(|(_, count)| count).collect();
+        assert_eq!(counts, (1..=Counter::ALL.len() as u64).collect::<Vec<_>>());
+        let mut names: Vec<_> = statistics.iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), Counter::ALL.len());
+    }
+}

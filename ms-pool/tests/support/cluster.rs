@@ -1,0 +1,119 @@
+//! The cluster that `cargo xtask test` started, and the hand that breaks its servers.
+//!
+//! Tests that use it are `#[ignore]`d, so that plain `cargo test` works without any server.
+
+#![allow(dead_code, reason = "each test binary uses its own part")]
+
+use std::{env, sync::Arc};
+
+use ms_pool::{Builder, Cluster, Statistics};
+use sqlx::{Connection, Executor, MySqlConnection, Row};
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+};
+
+/// An environment variable of the test cluster.
+pub fn variable(name: &str) -> String {
+    env::var(name).unwrap_or_else(|_| panic!("`{name}` is not set: run these tests with `cargo xtask test`"))
+}
+
+/// The URL of the primary.
+pub fn primary_url() -> String {
+    variable("MS_TEST_PRIMARY")
+}
+
+/// The URL of a replica, from 1.
+pub fn replica_url(number: usize) -> String {
+    variable(&format!("MS_TEST_REPLICA_{number}"))
+}
+
+/// Whether the servers are MariaDB.
+pub fn is_mariadb() -> bool {
+    variable("MS_TEST_FLAVOR") == "mariadb"
+}
+
+/// A cluster of one primary and two replicas, with statistics of its own.
+pub fn builder() -> (Builder, Arc<Statistics>) {
+    let statistics = Arc::new(Statistics::default());
+    let builder = Cluster::builder()
+        .primary(primary_url())
+        .replicas([replica_url(1), replica_url(2)])
+        .statistics(Arc::clone(&statistics));
+    (builder, statistics)
+}
+
+/// The same, built; nothing is open.
+pub fn cluster() -> Cluster {
+    builder().0.build().unwrap()
+}
+
+/// `host` and `port` of a URL of the test cluster.
+pub fn address(url: &str) -> (String, u16) {
+    let rest = url.split('@').nth(1).unwrap();
+    let (host, port) = rest.split('/').next().unwrap().split_once(':').unwrap();
+    (host.to_owned(), port.parse().unwrap())
+}
+
+/// A section of a file over the test cluster: `extra` is put behind the servers.
+pub fn section(extra: &str) -> String {
+    let entry = |url: String| {
+        let (host, port) = address(&url);
+        format!(r#"{{"host": "{host}", "port": {port}, "user": "app", "password": "app", "db": "test"}}"#)
+    };
+    format!(
+        r#"{{"shop": {{"master": {{"primary": {}}}, "slave": {{"replica1": {}, "replica2": {}}} {extra}}}}}"#,
+        entry(primary_url()),
+        entry(replica_url(1)),
+        entry(replica_url(2)),
+    )
+}
+
+/// A cluster from [`section`], with statistics of its own.
+pub fn configured(extra: &str) -> (Cluster, Arc<Statistics>) {
+    let statistics = Arc::new(Statistics::default());
+    let text = section(extra);
+    let builder = Cluster::builder().config_text("test.json", text).statistics(Arc::clone(&statistics));
+    (builder.build().unwrap(), statistics)
+}
+
+/// A bare connection beside the pool.
+pub async fn direct(url: &str) -> MySqlConnection {
+    MySqlConnection::connect(url).await.unwrap()
+}
+
+/// The port of the server that runs statements of `executor` with `hint` in front.
+pub async fn port_of<'c, E>(executor: E, hint: &'static str) -> u16
+where
+    E: Executor<'c, Database = sqlx::MySql>,
+{
+    let sql = sqlx::AssertSqlSafe(format!("{hint} SELECT @@port AS port"));
+    let row = sqlx::raw_sql(sql).fetch_one(executor).await.unwrap();
+    row.try_get_unchecked::<String, _>("port").unwrap().parse().unwrap()
+}
+
+/// Tells the owner of the servers to do something, such as `kill replica1`.
+pub async fn control(command: &str) -> String {
+    let stream = UnixStream::connect(variable("MS_TEST_CONTROL")).await.unwrap();
+    let (read, mut write) = stream.into_split();
+    write.write_all(format!("{command}\n").as_bytes()).await.unwrap();
+    let mut answer = String::new();
+    BufReader::new(read).read_line(&mut answer).await.unwrap();
+    let answer = answer.trim_end().to_owned();
+    assert!(answer.starts_with("ok"), "`{command}`: {answer}");
+    answer
+}
+
+/// A table of this test alone, on the primary and, when this returns, on both replicas.
+pub async fn table(name: &str, columns: &str) -> String {
+    let mut primary = direct(&primary_url()).await;
+    let create = format!("DROP TABLE IF EXISTS {name}; CREATE TABLE {name} ({columns}) ENGINE=InnoDB");
+    sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut primary).await.unwrap();
+    synced().await;
+    name.to_owned()
+}
+
+/// Waits until the replicas have all that the primary has.
+pub async fn synced() {
+    control("wait-sync").await;
+}

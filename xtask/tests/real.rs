@@ -1,0 +1,153 @@
+//! Clusters of real servers, tried for real.
+//!
+//! These tests need servers, so they run where a cluster runs: `cargo xtask test-cluster -- cargo test -p xtask`. Elsewhere
+//! `MS_TEST_FLAVOR` is missing and they end at once. They leave that cluster alone and start their own.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use std::{env, panic, path::Path};
+
+use tokio::{
+    io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
+    net::UnixStream,
+    runtime::Runtime,
+};
+use xtask::{
+    cluster::{Cluster, Error, Spec, State, Topology},
+    progress::Progress,
+    provision::Flavor,
+};
+
+#[test]
+fn replicas_get_what_the_primary_writes_and_refuse_writes() {
+    with_cluster(2, async |cluster| {
+        cluster.server("primary")?.sql("CREATE TABLE test.t (id INT PRIMARY KEY)").await?;
+        cluster.server("primary")?.sql("INSERT INTO test.t VALUES (7)").await?;
+        cluster.wait_sync().await?;
+        for name in ["replica1", "replica2"] {
+            let replica = cluster.server(name)?;
+            assert_eq!(replica.sql("SELECT id FROM test.t").await?.first(), Some("7"), "on {name}");
+            assert_eq!(replica.sql("SELECT @@read_only").await?.first(), Some("1"), "on {name}");
+            // Only MySQL can refuse those who have every privilege.
+            let refuses_root = replica.sql("INSERT INTO test.t VALUES (8)").await.is_err();
+            assert_eq!(refuses_root, cluster.flavor() == Flavor::MySql, "on {name}");
+        }
+        Ok(())
+    });
+}
+
+#[test]
+fn committed_rows_survive_a_kill_and_replication_goes_on() {
+    with_cluster(1, async |cluster| {
+        let (primary, replica) = (cluster.server("primary")?, cluster.server("replica1")?);
+        primary.sql("CREATE TABLE test.t (id INT PRIMARY KEY)").await?;
+        primary.sql("INSERT INTO test.t VALUES (1)").await?;
+        let before = primary.pid();
+
+        primary.kill9().await?;
+        assert_eq!(primary.state().await, State::Stopped);
+        assert!(primary.sql("SELECT 1").await.is_err());
+        primary.start().await?;
+        assert_ne!(primary.pid(), before);
+        assert!(matches!(primary.start().await, Err(Error::Running { .. })));
+
+        replica.restart().await?;
+        primary.sql("INSERT INTO test.t VALUES (2)").await?;
+        cluster.wait_sync().await?;
+        assert_eq!(replica.sql("SELECT COUNT(*) FROM test.t").await?.first(), Some("2"));
+        Ok(())
+    });
+}
+
+#[test]
+fn a_replica_without_replication_answers_with_what_it_has() {
+    with_cluster(1, async |cluster| {
+        cluster.server("primary")?.sql("CREATE TABLE test.t (id INT PRIMARY KEY)").await?;
+        cluster.wait_sync().await?;
+        cluster.stop_replication("replica1").await?;
+        cluster.server("primary")?.sql("INSERT INTO test.t VALUES (1)").await?;
+        let count = "SELECT COUNT(*) FROM test.t";
+        assert_eq!(cluster.server("replica1")?.sql(count).await?.first(), Some("0"));
+        cluster.start_replication("replica1").await?;
+        cluster.wait_sync().await?;
+        assert_eq!(cluster.server("replica1")?.sql(count).await?.first(), Some("1"));
+        Ok(())
+    });
+}
+
+#[test]
+fn other_processes_ask_for_faults_by_socket() {
+    with_cluster(1, async |cluster| {
+        let stream = UnixStream::connect(cluster.control_socket()).await.unwrap();
+        let (input, mut output) = stream.into_split();
+        let mut lines = BufReader::new(input).lines();
+        let mut ask = async |request: &str| {
+            output.write_all(format!("{request}\n").as_bytes()).await.unwrap();
+            lines.next_line().await.unwrap().unwrap()
+        };
+
+        assert_eq!(ask("sql primary SELECT 1, NULL").await, r#"ok [["1",null]]"#);
+        assert_eq!(ask("pause replica1").await, "ok");
+        assert_eq!(cluster.server("replica1")?.state().await, State::Paused);
+        assert_eq!(ask("resume replica1").await, "ok");
+        assert_eq!(ask("kill primary").await, "ok");
+        assert_eq!(ask("pause primary").await, "error `primary` is not running");
+        assert_eq!(ask("start primary").await, "ok");
+        assert_eq!(ask("wait-sync").await, "ok");
+        assert_eq!(ask("kill nobody").await, "error no server `nobody`; there are `primary`, `replica1`");
+        let list = ask("list").await;
+        assert!(list.contains(r#""name":"replica1","role":"replica""#), "{list}");
+        Ok(())
+    });
+}
+
+#[test]
+fn nothing_is_left_after_a_panic() {
+    let Some(flavor) = flavor() else { return };
+    let (report, facts) = std::sync::mpsc::channel();
+    let outcome = panic::catch_unwind(|| {
+        Runtime::new().unwrap().block_on(async {
+            let cluster = start(flavor, 1).await;
+            let pids: Vec<_> = cluster.servers().iter().filter_map(|it| it.pid()).collect();
+            report.send((pids, cluster.folder().to_owned())).unwrap();
+            panic!("as a failing test does");
+        })
+    });
+    assert!(outcome.is_err());
+    let (pids, folder) = facts.recv().unwrap();
+    assert_eq!(pids.len(), 2);
+    assert_gone(&pids, &folder);
+}
+
+/// Runs a test body beside its own cluster, and checks that stopping leaves nothing.
+#[track_caller]
+fn with_cluster(replicas: usize, body: impl AsyncFnOnce(&Cluster) -> Result<(), Error>) {
+    let Some(flavor) = flavor() else { return };
+    Runtime::new().unwrap().block_on(async {
+        let cluster = start(flavor, replicas).await;
+        body(&cluster).await.unwrap();
+        let pids: Vec<_> = cluster.servers().iter().filter_map(|it| it.pid()).collect();
+        let folder = cluster.folder().to_owned();
+        cluster.stop().await.unwrap();
+        assert_gone(&pids, &folder);
+    });
+}
+
+async fn start(flavor: Flavor, replicas: usize) -> Cluster {
+    let spec = Spec::new(flavor).topology(Topology::Replicated { primaries: 1, replicas });
+    Cluster::start(&spec, &Progress::hidden()).await.unwrap()
+}
+
+fn flavor() -> Option<Flavor> {
+    let key = env::var("MS_TEST_FLAVOR").ok()?;
+    Flavor::ALL.into_iter().find(|it| it.key() == key)
+}
+
+/// Neither running nor unreaped: an unreaped process still has its folder in `/proc`.
+#[track_caller]
+fn assert_gone(pids: &[i32], folder: &Path) {
+    for pid in pids {
+        assert!(!Path::new(&format!("/proc/{pid}")).exists(), "process {pid} is still there");
+    }
+    assert!(!folder.exists(), "`{}` is still there", folder.display());
+}
