@@ -9,6 +9,7 @@ use anstyle::Style;
 use ms_config::{Config, Diagnostic, Filter, Parsed, Retries, Section, Server, Settings, Severity, Strategy};
 
 use crate::{
+    buildable::unbuildable,
     cluster_args::parse,
     compat_report::CompatReport,
     exit::Exit,
@@ -38,35 +39,43 @@ pub(crate) struct Args {
 const EXAMPLES: &str = "\
 Examples:
   ms check ms.json
-  ms check --strict ms.json               in continuous integration: misspelt keys are errors
+  ms check --strict ms.json                 in continuous integration: misspelt keys are errors
   MYSQL_MS_COMPAT=classic ms check ms.json  what the file would mean to the original plugin";
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     let (settings, mut diagnostics) = Settings::from_vars(|name| std::env::var(name).ok());
+    // With a broken environment nothing can be built, which is said once.
+    let environment_is_good = !diagnostics.iter().any(Diagnostic::is_error);
     let Parsed { config, diagnostics: of_file } = parse(&args.file, &settings)?;
     diagnostics.extend(of_file);
 
+    let unbuildable = if environment_is_good { unbuildable(&args.file, &config) } else { Vec::new() };
+
     for diagnostic in &diagnostics {
-        print_diagnostic(out, diagnostic)?;
+        print_problem(out, &diagnostic.to_string(), diagnostic.severity)?;
     }
-    if !diagnostics.is_empty() {
+    for it in &unbuildable {
+        let line = format!("{}:{}: error: {}: {}", config.file(), it.section.position, it.section.name, it.why);
+        print_problem(out, &line, Severity::Error)?;
+    }
+    if !diagnostics.is_empty() || !unbuildable.is_empty() {
         writeln!(out)?;
     }
     print_sections(out, &config)?;
     print_compat(out, &config, &settings)?;
 
     let fatal = |it: &&Diagnostic| it.is_error() || args.strict;
-    let errors = diagnostics.iter().filter(fatal).count();
-    print_summary(out, &args.file, &config, errors, diagnostics.len() - errors)?;
+    let fatal = diagnostics.iter().filter(fatal).count();
+    let errors = fatal + unbuildable.len();
+    print_summary(out, &args.file, &config, errors, diagnostics.len() - fatal)?;
     Ok(if errors == 0 { Exit::Ok } else { Exit::Configuration })
 }
 
-fn print_diagnostic(out: &mut Out, diagnostic: &Diagnostic) -> Result<(), Failure> {
-    let (label, style) = match diagnostic.severity {
+fn print_problem(out: &mut Out, line: &str, severity: Severity) -> Result<(), Failure> {
+    let (label, style) = match severity {
         Severity::Error => (": error: ", BAD.bold()),
         Severity::Warning => (": warning: ", NOTABLE.bold()),
     };
-    let line = diagnostic.to_string();
     match line.split_once(label) {
         Some((place, rest)) => writeln!(out, "{place}{style}{label}{style:#}{rest}")?,
         None => writeln!(out, "{line}")?,

@@ -1,7 +1,8 @@
 //! Which cluster a command is about.
 
 use std::{
-    fs,
+    fs::File,
+    io::Read,
     path::{Path, PathBuf},
 };
 
@@ -9,6 +10,9 @@ use ms_config::{Config, Parsed, Settings};
 use ms_pool::{Builder, Cluster};
 
 use crate::failure::{self, Failure};
+
+/// As ms-pool: what is larger is no configuration.
+const LARGEST: u64 = 16 << 20;
 
 /// The file and the section.
 #[derive(Debug, clap::Args)]
@@ -23,12 +27,6 @@ pub(crate) struct ClusterArgs {
 }
 
 impl ClusterArgs {
-    /// The file as it was read, for commands that look at it beside the cluster.
-    pub(crate) fn read(&self) -> Result<Config, Failure> {
-        let (settings, _) = Settings::from_vars(|name| std::env::var(name).ok());
-        Ok(parse(&self.config, &settings)?.config)
-    }
-
     /// Builds the cluster and passes on what its section was warned about.
     pub(crate) fn build(&self, builder: Builder) -> Result<Cluster, Failure> {
         let cluster = builder.build().map_err(|source| Failure::Cluster { source })?;
@@ -51,6 +49,13 @@ impl ClusterArgs {
 
 /// Reads and checks a file.
 pub(crate) fn parse(path: &Path, settings: &Settings) -> Result<Parsed, Failure> {
-    let bytes = fs::read(path).map_err(|source| Failure::ConfigFile { path: path.to_owned(), source })?;
+    let unreadable = |source| Failure::ConfigFile { path: path.to_owned(), source };
+    let mut bytes = Vec::new();
+    // Bounded by reading, for a device or a pipe has no length to ask for.
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(LARGEST + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    if bytes.len() as u64 > LARGEST {
+        return Err(Failure::ConfigSize { path: path.to_owned(), limit: LARGEST });
+    }
     Ok(Config::parse_bytes(&path.to_string_lossy(), &bytes, settings))
 }

@@ -5,7 +5,7 @@
 //! long as part of `strict` is not built, the part that is not is told as well; a promise nobody keeps is the worst
 //! kind of documentation.
 
-use ms_config::{Compat, FailureMemory, Filter, Section, ServiceLevel, Settings, Strategy};
+use ms_config::{Compat, FailureMemory, Filter, Section, Settings, Strategy};
 
 /// The mode of a section, who chose it, and its consequences as sentences.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +86,9 @@ fn strict(section: &Section) -> Vec<String> {
 }
 
 fn nothing_to_split(section: &Section) -> Option<&'static str> {
+    if !section.switches.enable {
+        return Some("`enable` is off: every statement goes to the primary, whatever it is");
+    }
     if section.switches.disable_rw_split {
         return Some("`disable_rw_split` is on: every statement goes to the primary, whatever it is");
     }
@@ -117,37 +120,30 @@ fn as_classic(section: &Section) -> Vec<String> {
     points.push(
         "a read that needs a variable, temporary table or lock of its session is routed like any other read".to_owned(),
     );
-    if section.trx_stickiness.is_none() {
-        points.push("`trx_stickiness` is not set: a transaction does not bind its reads to its server".to_owned());
-    }
-    points.push(level(section));
+    points.push(match section.trx_stickiness {
+        None => "`trx_stickiness` is not set: a transaction does not bind its reads to its server".to_owned(),
+        Some(_) => {
+            "`trx_stickiness` is not looked at yet: a transaction does not bind its reads to its server".to_owned()
+        }
+    });
+    points.extend(level(section).map(str::to_owned));
     if section.failover.memory == FailureMemory::Remember {
         points.push("`remember_failed`: a server that failed is left out for the rest of the session".to_owned());
     }
     points
 }
 
-fn level(section: &Section) -> String {
-    let configured = section.filters.iter().find_map(|it| match it {
-        Filter::QualityOfService { level } => Some(level),
-        _ => None,
-    });
-    match configured {
-        Some(ServiceLevel::Strong) => "the service level is strong: every statement goes to the primary".to_owned(),
-        Some(ServiceLevel::Session) => {
-            "the service level is session; without a position, which nobody collects yet, that means the primary"
-                .to_owned()
-        }
-        Some(ServiceLevel::Eventual(_)) => "the service level is eventual, as configured".to_owned(),
-        _ if section.master_on_write => {
-            "the service level is eventual, but `master_on_write` is on: after its first write a session reads from \
-             the primary"
-                .to_owned()
-        }
-        _ => "the service level is eventual: a replica may not have yet what was just written, and is not waited for; \
-             `\"master_on_write\": 1` avoids it"
-            .to_owned(),
+/// How fresh reads are; `None` where a filter decides.
+fn level(section: &Section) -> Option<&'static str> {
+    if section.filters.iter().any(|it| matches!(it, Filter::QualityOfService { .. })) {
+        return None;
     }
+    Some(if section.master_on_write {
+        "the service level is eventual, but `master_on_write` is on: after its first write a session reads from the primary"
+    } else {
+        "the service level is eventual: a replica may not have yet what was just written, and is not waited for; \
+         `\"master_on_write\": 1` avoids it"
+    })
 }
 
 #[cfg(test)]

@@ -75,7 +75,9 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     runtime::block_on(async {
         let cluster = args.cluster.build(builder)?;
         let ended = runtime::interruptible(run_all(args, &cluster, &scripts, out)).await;
-        // An interrupted statement is killed on its server by the pool; closing waits for that, within limits.
+        if ended.is_none() {
+            runtime::settle().await;
+        }
         cluster.close().await;
         ended.unwrap_or(Ok(Exit::Interrupted))
     })

@@ -13,13 +13,13 @@ pub(crate) enum Failure {
     #[error("cannot read the configuration file `{}`", path.display())]
     ConfigFile { path: PathBuf, source: io::Error },
 
+    /// The configuration file is something else.
+    #[error("the configuration file `{}` is larger than {limit} bytes", path.display())]
+    ConfigSize { path: PathBuf, limit: u64 },
+
     /// The file or the section cannot be used.
     #[error(transparent)]
     Cluster { source: ms_pool::Error },
-
-    /// The section cannot be had.
-    #[error(transparent)]
-    Section { source: ms_config::SectionError },
 
     /// The file with SQL cannot be read.
     #[error("cannot read SQL from `{from}`")]
@@ -58,7 +58,7 @@ impl Failure {
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::ConfigFile { .. } | Self::Cluster { .. } | Self::Section { .. } => Exit::Configuration,
+            Self::ConfigFile { .. } | Self::ConfigSize { .. } | Self::Cluster { .. } => Exit::Configuration,
             Self::SqlSource { .. }
             | Self::SqlNotUtf8 { .. }
             | Self::AssumedServer { .. }

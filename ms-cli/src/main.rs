@@ -3,9 +3,8 @@
 //! It is the library with a command line around it: `ms explain` asks the same router as a service does, `ms exec` sends
 //! SQL through the same session. So what it prints is what a program would see.
 //!
-//! A command takes its arguments and an [`Out`](out::Out) and returns how it ended: an [`Exit`](exit::Exit) with its
-//! report already printed, or a [`Failure`](failure::Failure) that is printed here. One file per command; the other
-//! files are one idea each.
+//! A command takes its arguments and an [`Out`] and returns how it ended: an [`Exit`] with its report already printed, or
+//! a [`Failure`](failure::Failure) that is printed here. One file per command; the other files are one idea each.
 
 mod check; // ms check
 mod exec; // ms exec
@@ -17,11 +16,11 @@ mod failure; // why it could not do its work
 
 mod account; // who logs in, and where the password is
 mod assumption; // what `ms explain` pretends about servers
+mod buildable; // sections that are right and cannot be used yet
 mod cluster_args; // which cluster a command is about
 mod compat_report; // what `compat` means for a section
 mod dry_run; // asks the router without a pool
 mod explanation; // what it answered
-mod one_server; // a section with one server only
 mod out; // where output goes
 mod reasons; // a decision as text and as JSON
 mod report; // one statement that was run

@@ -50,11 +50,12 @@ impl Led<'_> {
     pub(crate) fn words(self) -> String {
         match self {
             Led::Server { server } => format!("`{server}`"),
-            Led::Left { primaries, replicas } => format!(
-                "{}, {}",
-                plural(primaries.into(), "primary", "primaries"),
-                plural(replicas.into(), "replica", "replicas")
-            ),
+            Led::Left { primaries: 0, replicas: 0 } => "nobody".to_owned(),
+            Led::Left { primaries, replicas } => {
+                let primaries = (primaries > 0).then(|| plural(primaries.into(), "primary", "primaries"));
+                let replicas = (replicas > 0).then(|| plural(replicas.into(), "replica", "replicas"));
+                primaries.into_iter().chain(replicas).collect::<Vec<_>>().join(", ")
+            }
         }
     }
 }

@@ -205,8 +205,8 @@ impl Report {
     fn whence(&self) -> String {
         let milliseconds = self.elapsed.as_secs_f64() * 1000.0;
         match &self.server {
-            Some((name, is)) => format!(" from `{name}` ({}) in {milliseconds:.2} ms", role(*is)),
-            None => format!(" in {milliseconds:.2} ms"),
+            Some((name, is)) => format!(", `{name}` ({}), {milliseconds:.2} ms", role(*is)),
+            None => format!(", {milliseconds:.2} ms"),
         }
     }
 }

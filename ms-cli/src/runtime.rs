@@ -1,12 +1,20 @@
 //! The asynchronous part of a command: one thread is enough for one session.
 
-use std::future::Future;
+use std::{future::Future, time::Duration};
+
+use tokio::{
+    runtime::{Builder, Handle},
+    time::{Instant, sleep},
+};
 
 use crate::failure::Failure;
 
+/// How long work in the background may take to end; the pool gives its own orders to stop a statement as long.
+const SETTLE_LIMIT: Duration = Duration::from_secs(1);
+
 /// Runs a command's future to its end.
 pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = Builder::new_current_thread().enable_all().build();
     runtime.map_err(|source| Failure::Runtime { source })?.block_on(work)
 }
 
@@ -17,5 +25,15 @@ pub(crate) async fn interruptible<T>(work: impl Future<Output = T>) -> Option<T>
         done = work => Some(done),
         // Without a way to hear of interrupts the work goes on; the default handler is still there.
         Ok(()) = tokio::signal::ctrl_c() => None,
+    }
+}
+
+/// Lets what runs in the background come to its end: an order to stop a statement that was interrupted would die with
+/// the runtime.
+pub(crate) async fn settle() {
+    let deadline = Instant::now() + SETTLE_LIMIT;
+    let tasks = Handle::current().metrics();
+    while tasks.num_alive_tasks() > 0 && Instant::now() < deadline {
+        sleep(Duration::from_millis(5)).await;
     }
 }

@@ -6,16 +6,14 @@ use std::{
 };
 
 use futures_util::{StreamExt, stream};
-use ms_config::{Section, Server};
 use ms_pool::{Cluster, Error, ServerIdentity, ServerInfo};
 use serde_json::{Value, json};
 
 use crate::{
-    account::{Account, AccountArgs},
+    account::AccountArgs,
     cluster_args::ClusterArgs,
     exit::Exit,
     failure::{Failure, chain},
-    one_server::{self, SECTION},
     out::{BAD, Out},
     reasons::role,
     runtime,
@@ -56,22 +54,18 @@ type Outcome = Result<(ServerIdentity, Duration), Error>;
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     let account = args.account.read()?;
-    // Everything that may be wrong with file and section is said by whoever builds clusters from them.
     let cluster = args.cluster.build(account.apply(args.cluster.builder()))?;
-    let config = args.cluster.read()?;
-    let section = config.section(cluster.section().unwrap_or_default());
-    let section = section.map_err(|source| Failure::Section { source })?;
-
     let outcomes = runtime::block_on(async {
-        let servers = section.primaries.iter().chain(&section.replicas);
-        let asked = servers.map(|server| ask(section, server, &account));
-        Ok(stream::iter(asked).buffered(AT_ONCE).collect::<Vec<_>>().await)
+        let asked = cluster.servers().map(|server| ask(&cluster, server.name));
+        let outcomes = stream::iter(asked).buffered(AT_ONCE).collect::<Vec<_>>().await;
+        cluster.close().await;
+        Ok(outcomes)
     })?;
 
     let answers: Vec<_> = cluster.servers().zip(&outcomes).collect();
     if args.json {
         let servers: Vec<_> = answers.iter().map(|(server, outcome)| json(server, outcome)).collect();
-        out.json(&json!({ "section": section.name, "servers": servers }))?;
+        out.json(&json!({ "section": cluster.section(), "servers": servers }))?;
     } else {
         print(out, &answers)?;
     }
@@ -83,16 +77,10 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
 }
 
 /// Connects to one server and lets go of it again.
-async fn ask(section: &Section, server: &Server, account: &Account) -> Outcome {
-    let builder = Cluster::builder().config_text(section.name.as_str(), one_server::config_text(section, server));
-    let builder = account.apply(builder.section(SECTION).pool(server.pool));
+async fn ask(cluster: &Cluster, server: &str) -> Outcome {
     let started = Instant::now();
-    let cluster = builder.connect().await?;
-    let elapsed = started.elapsed();
-    let identity = cluster.state().into_iter().find_map(|it| it.identity);
-    cluster.close().await;
-    // A connection is not handed out before it has told who is there.
-    identity.map(|it| (it, elapsed)).ok_or(Error::Closed)
+    let identity = cluster.probe(server).await?;
+    Ok((identity, started.elapsed()))
 }
 
 fn print(out: &mut Out, answers: &[(ServerInfo<'_>, &Outcome)]) -> Result<(), Failure> {

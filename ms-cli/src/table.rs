@@ -9,6 +9,9 @@ use comfy_table::{Attribute, Cell, CellAlignment, Color, ContentArrangement, Tab
 
 use crate::out::Out;
 
+/// Folding to less than this leaves nothing to read.
+const NARROWEST: u16 = 20;
+
 /// A table under construction.
 #[derive(Debug)]
 pub(crate) struct Table {
@@ -41,8 +44,11 @@ impl Table {
         use io::Write;
         if out.is_terminal() {
             self.frame.load_style(presets::UTF8_FULL_CONDENSED);
+            // A terminal that does not know its width says 0.
+            let folds = self.frame.width().is_some_and(|width| width >= NARROWEST);
+            let arrangement = if folds { ContentArrangement::Dynamic } else { ContentArrangement::Disabled };
             // The stream takes the colours out again where they are not wanted.
-            self.frame.set_content_arrangement(ContentArrangement::Dynamic).enforce_styling();
+            self.frame.set_content_arrangement(arrangement).enforce_styling();
             return writeln!(out, "{}", self.frame);
         }
         self.frame.force_no_tty().load_style(TableStyle::new());

@@ -11,6 +11,7 @@ use crate::{
     request::{Request, Split},
     server::{Role, ServerIx},
     tally::Tally,
+    warnings::Warnings,
     why::Why,
 };
 
@@ -56,6 +57,14 @@ pub enum Outcome {
 pub struct Scratch {
     pub(crate) candidates: Candidates,
     pub(crate) tried: Vec<ServerIx>,
+    pub(crate) warnings: Warnings,
+}
+
+impl Scratch {
+    /// What filters had to say about the statement; forgotten when the next one starts.
+    pub fn warnings(&mut self) -> &mut Warnings {
+        &mut self.warnings
+    }
 }
 
 /// How far a statement has got.

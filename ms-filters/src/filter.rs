@@ -18,6 +18,7 @@ use crate::{
     share::Shares,
     topology::Topology,
     view::View,
+    warnings::Warnings,
 };
 
 /// One rule about where statements may run.
@@ -68,6 +69,11 @@ pub trait Filter: fmt::Debug + Send + Sync {
     /// Told once per statement that `server`, which this filter picked, has a working connection.
     fn picked(&self, cx: &mut Cx<'_>, candidates: &Candidates, server: ServerIx) {
         let _ = (cx, candidates, server);
+    }
+
+    /// For a filter that picks by itself: told that `server`, which it picked, could not be opened.
+    fn not_reached(&self, cx: &mut Cx<'_>, server: ServerIx) {
+        let _ = (cx, server);
     }
 
     /// For a filter that balances: which part of such statements each candidate of `role` gets. For people only.
@@ -150,6 +156,8 @@ pub struct Cx<'a> {
     pub session: &'a mut SessionSlot,
     /// What this filter remembers for the cluster.
     pub cluster: &'a ClusterSlot,
+    /// What a user should know although the statement may succeed.
+    pub warnings: &'a mut Warnings,
     /// Somebody who wants to know who is taken away and why.
     pub sink: Option<&'a mut dyn Sink>,
 }

@@ -18,24 +18,33 @@ mod router; // all of it together
 mod server; // how a server is named: by its place
 mod share; // which part each candidate gets
 mod split; // which side a statement goes to
-mod tally;
+mod tally; // which statistics move
 mod topology; // the servers of a cluster
 mod view; // what is known about the servers now
+mod warnings; // what else there is to say
 mod weights; // how unequal servers share statements
-mod why; // why there is no server // which statistics move
+mod why; // why there is no server
 
-mod random; // then one module per filter
+mod callback; // functions of the application
+mod node_groups; // then one module per filter
+mod quality_of_service;
+mod random;
 mod round_robin;
+mod user;
+mod user_multi;
 
 pub use self::{
     attempt::{Attempt, Outcome, Scratch, Step},
+    callback::{Call, Choice, Choices, Listed, UserCallback, UserMultiCallback},
     candidates::Candidates,
     decision::{Decision, DecisionStep, StepResult},
     failover::{Failover, FailureMemory, Retries, Strategy},
     filter::{Cx, Facts, Filter, Kind, Verdict},
     memory::{ClusterMemory, ClusterSlot, SessionMemory, SessionSlot, Turn},
     narrow_fn::{NarrowFn, narrow_fn},
+    node_groups::{NodeGroup, NodeGroups},
     pipeline::{Pipeline, PipelineError},
+    quality_of_service::QualityOfService,
     random::Random,
     reason::Reason,
     record::{Record, Removal, Sink},
@@ -47,7 +56,10 @@ pub use self::{
     share::{Share, Shares},
     tally::Tally,
     topology::{Server, Topology, TopologyError},
+    user::{User, user_fn},
+    user_multi::{UserMulti, user_multi_fn},
     view::{Freshness, ServerState, View},
+    warnings::Warnings,
     weights::Weight,
     why::Why,
 };

@@ -61,6 +61,11 @@ reasons! {
     Only = "only", "the only candidate left";
     Standby = "standby", "a standby, and every other candidate was tried";
     Own = "own", "a filter's own choice";
+    Group = "group", "a comment names this group of servers";
+    LevelEventual = "level_eventual", "the service level allows any server";
+    LevelSession = "level_session", "the service level asks for servers that surely have what the session wrote";
+    LevelStrong = "level_strong", "the service level asks for a primary";
+    LevelReplaced = "level_replaced", "the session was given another service level";
 
     // What happened to servers.
     Opened = "opened", "a connection to it was opened";
@@ -78,6 +83,10 @@ reasons! {
     PinnedLost = "pinned_lost", "the connection its transaction runs on is gone";
     AskedTwice = "asked_twice", "a filter asked for facts a second time";
     NotACandidate = "not_a_candidate", "a filter picked a server that is no candidate";
+    CallbackMissing = "callback_missing", "no callback is registered under the name that a filter asks for";
+    CallbackPanicked = "callback_panicked", "the callback of a filter panicked";
+    CallbackAnswer = "callback_answer", "the callback of a filter gave no valid answer";
+    CallbackUnknownServer = "callback_unknown_server", "the callback of a filter named a server that is no candidate";
     NothingPicked = "nothing_picked", "the last filter picked no server";
     OutOfTurn = "out_of_turn", "an outcome was reported that nothing had been asked for";
 }

@@ -1,6 +1,6 @@
 //! What one statement asks for: its text as ms-hints read it, and the facts of the session it belongs to.
 
-use ms_hints::Statement;
+use ms_hints::{Level, Statement};
 
 use crate::server::ServerIx;
 
@@ -24,13 +24,22 @@ pub struct Request<'a> {
     pub transaction: Transaction,
     /// What the section says about splitting.
     pub settings: Settings,
+    /// The service level that the session was given while running; it takes the place of the configured one.
+    pub level: Option<Level>,
 }
 
 impl<'a> Request<'a> {
     /// The first statement of a session, outside transactions, with the settings of an empty section.
     #[must_use]
     pub fn new(statement: &'a Statement<'a>) -> Self {
-        Request { statement, last_used: None, transaction: Transaction::None, settings: Settings::default() }
+        let settings = Settings::default();
+        Request { statement, last_used: None, transaction: Transaction::None, settings, level: None }
+    }
+
+    /// Whether a transaction binds the statement to its server, so that there is nothing to narrow.
+    #[must_use]
+    pub fn is_pinned(&self) -> bool {
+        self.settings.stickiness != Stickiness::Disabled && matches!(self.transaction, Transaction::Pinned(_))
     }
 }
 

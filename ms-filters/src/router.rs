@@ -16,6 +16,7 @@ use crate::{
     filter::{Cx, Facts, Filter, Kind, Verdict},
     memory::{ClusterMemory, SessionMemory, SessionSlot},
     pipeline::Pipeline,
+    quality_of_service,
     reason::Reason,
     record::{Removal, Sink},
     request::Request,
@@ -163,8 +164,15 @@ impl Router {
         let candidates = &mut inputs.scratch.candidates;
         candidates.reset(&self.topology);
         inputs.scratch.tried.clear();
+        inputs.scratch.warnings.clear();
         let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
         attempt.decision.left(None, attempt.class.reason, primaries, replicas);
+        if let Some(level) = inputs.request.level
+            && !inputs.request.is_pinned()
+        {
+            let reason = quality_of_service::meet(level, &mut attempt, candidates);
+            attempt.decision.left(None, reason, candidates.primaries().len(), candidates.replicas().len());
+        }
         attempt
     }
 
@@ -184,13 +192,18 @@ impl Router {
         while let Some(filter) = filters.get(usize::from(attempt.filter)) {
             let before = inputs.sink.is_some().then(|| snapshot(&inputs.scratch.candidates));
             let (mut cx, candidates) = self.cx(attempt, inputs);
-            let reason = match filter.apply(&mut cx, candidates) {
+            let verdict = filter.apply(&mut cx, candidates);
+            let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
+            let reason = match verdict {
                 Verdict::Keep(reason) => reason,
                 Verdict::Needs(facts) => return Some(fetch(attempt, facts, Resume::Narrowing)),
-                Verdict::Refuse(reason) => return Some(fail(attempt, reason)),
+                Verdict::Refuse(reason) => {
+                    attempt.decision.left(Some(attempt.filter), reason, primaries, replicas);
+                    attempt.phase = Phase::Done;
+                    return Some(Step::Fail(Why::while_narrowing(reason)));
+                }
                 Verdict::Pick(..) => return Some(fail(attempt, Reason::NotACandidate)),
             };
-            let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
             attempt.decision.left(Some(attempt.filter), reason, primaries, replicas);
             if let (Some(before), Some(sink)) = (before, &mut inputs.sink) {
                 report(&mut **sink, &**filter, reason, &before, &inputs.scratch.candidates);
@@ -260,7 +273,11 @@ impl Router {
                 self.take(attempt, inputs, server, By::Filter)
             }
             Verdict::Needs(facts) => fetch(attempt, facts, Resume::Narrowing),
-            Verdict::Refuse(reason) => fail(attempt, reason),
+            Verdict::Refuse(reason) => {
+                let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
+                attempt.decision.left(Some(self.last_filter()), reason, primaries, replicas);
+                fail(attempt, reason)
+            }
             Verdict::Keep(_) => fail(attempt, Reason::NothingPicked),
         }
     }
@@ -332,6 +349,10 @@ impl Router {
     }
 
     fn open_failed(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx, by: By) -> Step {
+        if by == By::Filter {
+            let (mut cx, _) = self.last_cx(attempt, inputs);
+            self.pipeline.picker().not_reached(&mut cx, server);
+        }
         if by != By::Balance {
             return give(attempt, server);
         }
@@ -401,6 +422,7 @@ impl Router {
             tried: &inputs.scratch.tried,
             session,
             cluster: inputs.cluster.slot(filter),
+            warnings: &mut inputs.scratch.warnings,
             sink,
         };
         (cx, &mut inputs.scratch.candidates)
@@ -419,6 +441,7 @@ impl Router {
             tried: &inputs.scratch.tried,
             session: &mut inputs.session.last,
             cluster: inputs.cluster.slot(self.pipeline.narrowing().len()),
+            warnings: &mut inputs.scratch.warnings,
             sink,
         };
         (cx, &mut inputs.scratch.candidates)

@@ -14,6 +14,7 @@ use crate::{
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Server {
     name: Box<str>,
+    uri: Option<Box<str>>,
     role: Role,
     weight: Weight,
 }
@@ -21,18 +22,34 @@ pub struct Server {
 impl Server {
     /// A primary of weight one.
     pub fn primary(name: impl Into<Box<str>>) -> Self {
-        Server { name: name.into(), role: Role::Primary, weight: Weight::default() }
+        Server::new(name.into(), Role::Primary)
     }
 
     /// A replica of weight one.
     pub fn replica(name: impl Into<Box<str>>) -> Self {
-        Server { name: name.into(), role: Role::Replica, weight: Weight::default() }
+        Server::new(name.into(), Role::Replica)
+    }
+
+    fn new(name: Box<str>, role: Role) -> Self {
+        Server { name, uri: None, role, weight: Weight::default() }
     }
 
     /// The same server with another share of its side's statements.
     #[must_use]
     pub fn with_weight(self, weight: u16) -> Self {
         Server { weight: Weight::new(weight), ..self }
+    }
+
+    /// The same server with the address that callbacks know it by: `tcp://host:port` or `unix://path`.
+    #[must_use]
+    pub fn with_uri(self, uri: impl Into<Box<str>>) -> Self {
+        Server { uri: Some(uri.into()), ..self }
+    }
+
+    /// The address that callbacks know it by; its name where none was given.
+    #[must_use]
+    pub fn uri(&self) -> &str {
+        self.uri.as_deref().unwrap_or(&self.name)
     }
 
     /// The name shown in decisions; the alias of the configuration where there is one.

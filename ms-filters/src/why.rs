@@ -10,23 +10,31 @@ use crate::reason::Reason;
 
 /// Why a statement gets no server; the error of that statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Why(Reason);
+pub struct Why {
+    reason: Reason,
+    /// Before any server was to be picked.
+    narrowing: bool,
+}
 
 impl Why {
     pub(crate) fn new(reason: Reason) -> Self {
-        Why(reason)
+        Why { reason, narrowing: false }
+    }
+
+    pub(crate) fn while_narrowing(reason: Reason) -> Self {
+        Why { reason, narrowing: true }
     }
 
     /// The cause, for code that decides by it.
     #[must_use]
     pub fn reason(self) -> Reason {
-        self.0
+        self.reason
     }
 
     /// The original's warning, where it had one.
     #[must_use]
     pub fn warning(self) -> Option<&'static str> {
-        Some(match self.0 {
+        Some(match self.reason {
             Reason::NoReplica => {
                 "Couldn't find the appropriate slave connection. 0 slaves to choose from. Something is wrong"
             }
@@ -45,7 +53,8 @@ impl Why {
     /// The original's error text for the statement.
     #[must_use]
     pub fn original(self) -> &'static str {
-        match self.0 {
+        match self.reason {
+            _ if self.narrowing => "Couldn't find the appropriate master connection. Something is wrong",
             Reason::NoCandidate => "Couldn't find the appropriate master connection. Something is wrong",
             Reason::PinnedLost => "Automatic failover is not permitted in the middle of a transaction",
             _ => "No connection selected by the last filter",
@@ -55,7 +64,7 @@ impl Why {
 
 impl fmt::Display for Why {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.0.sentence(), self.original())
+        write!(f, "{} ({})", self.reason.sentence(), self.original())
     }
 }
 

@@ -51,7 +51,11 @@ pub(crate) fn classic(sql: &[u8], body: usize, options: &Options<'_>) -> Verdict
     if let Some(span) = select_at(sql, body) {
         return Verdict::new(Access::Read, Cause::FirstToken, span);
     }
-    let first = Scanner::new(sql, body, options.sql_mode).next_fine();
+    let mut scanner = Scanner::new(sql, body, options.sql_mode);
+    if sql.get(body).is_some_and(u8::is_ascii_alphabetic) {
+        return Verdict::write(Cause::NotSelect, scanner.word());
+    }
+    let first = scanner.next_fine();
     match first.kind {
         Kind::End => Verdict::write(Cause::Empty, first.span()),
         Kind::Unclear(Cause::Unterminated) => Verdict::write(Cause::Unterminated, first.span()),
@@ -68,6 +72,12 @@ fn select_at(sql: &[u8], at: usize) -> Option<Span> {
     (whole && word.eq_ignore_ascii_case(b"SELECT")).then_some(Span { start: at, end })
 }
 
+/// Whether the statement begins with a letter that no verb of the allow-list has: `INSERT`, `UPDATE`, `REPLACE` do.
+fn writes_by_first_letter(sql: &[u8], at: usize) -> bool {
+    let first = sql.get(at).map(u8::to_ascii_uppercase);
+    first.is_some_and(|first| first.is_ascii_uppercase() && !b"DESTVW".contains(&first))
+}
+
 /// The allow-list.
 pub(crate) fn strict(sql: &[u8], hints: &Hints, options: &Options<'_>) -> Verdict {
     if let Some(span) = hints.executable {
@@ -78,6 +88,9 @@ pub(crate) fn strict(sql: &[u8], hints: &Hints, options: &Options<'_>) -> Verdic
         Some(span) => {
             scanner.at = span.end;
             read(Walk::new(&mut scanner), span, options)
+        }
+        None if writes_by_first_letter(sql, hints.body) => {
+            return Verdict::write(Cause::Verb, scanner.word());
         }
         None => one(&mut scanner, options),
     };

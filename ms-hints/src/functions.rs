@@ -83,10 +83,7 @@ const SLOTS: [u16; 2048] = {
 
 const fn hash(first: u64, last: u64, len: usize) -> usize {
     let mixed = (first ^ last.rotate_left(23) ^ len as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-    #[expect(clippy::cast_possible_truncation, reason = "eleven bits are left")]
-    {
-        (mixed >> 53) as usize
-    }
+    (mixed >> 53) as usize // eleven bits are left
 }
 
 macro_rules! names {

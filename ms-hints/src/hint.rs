@@ -7,7 +7,10 @@
 //! There are two kinds, a route and a service level, and of each the last one wins. The old spellings `master` and
 //! `slave` mean the same as `primary` and `replica`.
 
-use crate::{Compat, Span, scan};
+use crate::{
+    Compat, Span,
+    scan::{self, key, key_at},
+};
 
 /// The hint that asks for a primary, as the original spelled it.
 pub const MASTER_SWITCH: &str = "ms=master";
@@ -172,7 +175,7 @@ pub(crate) fn read(sql: &[u8], compat: Compat) -> Hints {
         return hints; // nothing in front, as nearly always
     }
     let mut comments = LeadingComments::new(sql, compat);
-    while let Some(comment) = comments.next() {
+    for comment in comments.by_ref() {
         if comment.style == CommentStyle::Executable && hints.executable.is_none() {
             hints.executable = Some(comment.span);
         }
@@ -202,16 +205,30 @@ pub(crate) enum Hint {
 }
 
 /// Every word that is a hint.
-pub(crate) const HINTS: [(&str, Hint); 8] = [
-    (MASTER_SWITCH, Hint::Route(Route::Primary)),
-    (SLAVE_SWITCH, Hint::Route(Route::Replica)),
-    (LAST_USED_SWITCH, Hint::Route(Route::LastUsed)),
-    (PRIMARY_SWITCH, Hint::Route(Route::Primary)),
-    (REPLICA_SWITCH, Hint::Route(Route::Replica)),
-    (STRONG_LEVEL, Hint::Level(Level::Strong)),
-    (SESSION_LEVEL, Hint::Level(Level::Session)),
-    (EVENTUAL_LEVEL, Hint::Level(Level::Eventual)),
+#[cfg(any(test, feature = "lint"))]
+pub(crate) const WORDS: [&str; 8] = [
+    MASTER_SWITCH,
+    SLAVE_SWITCH,
+    LAST_USED_SWITCH,
+    PRIMARY_SWITCH,
+    REPLICA_SWITCH,
+    STRONG_LEVEL,
+    SESSION_LEVEL,
+    EVENTUAL_LEVEL,
 ];
+
+/// What stands behind the `ms=` of a hint.
+const fn value(hint: &str) -> u64 {
+    key(hint.as_bytes().split_at(3).1)
+}
+
+const MASTER: u64 = value(MASTER_SWITCH);
+const SLAVE: u64 = value(SLAVE_SWITCH);
+const PRIMARY: u64 = value(PRIMARY_SWITCH);
+const REPLICA: u64 = value(REPLICA_SWITCH);
+const STRONG: u64 = value(STRONG_LEVEL);
+const SESSION: u64 = value(SESSION_LEVEL);
+const EVENTUAL: u64 = value(EVENTUAL_LEVEL);
 
 /// The hint that a comment begins with.
 pub(crate) fn find(sql: &[u8], content: Span) -> Option<(Hint, Span)> {
@@ -220,8 +237,16 @@ pub(crate) fn find(sql: &[u8], content: Span) -> Option<(Hint, Span)> {
     if !matches!(word, [b'm' | b'M', b's' | b'S', b'=', _, ..]) {
         return None;
     }
-    let (_, hint) = HINTS.iter().find(|(hint, _)| word.eq_ignore_ascii_case(hint.as_bytes()))?;
-    Some((*hint, span))
+    let hint = match key_at(sql, span.start + 3, span.end) {
+        MASTER | PRIMARY => Hint::Route(Route::Primary),
+        SLAVE | REPLICA => Hint::Route(Route::Replica),
+        STRONG => Hint::Level(Level::Strong),
+        SESSION => Hint::Level(Level::Session),
+        EVENTUAL => Hint::Level(Level::Eventual),
+        _ if word.eq_ignore_ascii_case(LAST_USED_SWITCH.as_bytes()) => Hint::Route(Route::LastUsed),
+        _ => return None,
+    };
+    Some((hint, span))
 }
 
 /// The first run of bytes in a comment that is not white space.
@@ -229,7 +254,10 @@ pub(crate) fn first_word(sql: &[u8], content: Span) -> Span {
     let sql = &sql[..content.end];
     let start = skip_space(sql, content.start);
     let mut end = start;
-    while end < sql.len() && space_len(&sql[end..]) == 0 {
+    while let Some(&byte) = sql.get(end) {
+        if scan::is_space(byte) || byte >= 0x80 && space_len(&sql[end..]) > 0 {
+            break;
+        }
         end += 1;
     }
     Span { start, end }
@@ -270,11 +298,23 @@ mod tests {
 
     #[test]
     fn every_word_is_a_hint() {
-        for (word, hint) in HINTS {
-            let sql = alloc::format!("/*{word}*/ SELECT 1");
-            let statement = Statement::parse(sql.as_bytes(), &Options::default());
-            let (route, level) = (statement.route.map(Hint::Route), statement.level.map(Hint::Level));
-            assert_eq!(route.or(level), Some(hint), "{word}");
+        let hints = [
+            Hint::Route(Route::Primary),
+            Hint::Route(Route::Replica),
+            Hint::Route(Route::LastUsed),
+            Hint::Route(Route::Primary),
+            Hint::Route(Route::Replica),
+            Hint::Level(Level::Strong),
+            Hint::Level(Level::Session),
+            Hint::Level(Level::Eventual),
+        ];
+        for (word, hint) in WORDS.into_iter().zip(hints) {
+            for word in [word, &word.to_ascii_uppercase()] {
+                let sql = alloc::format!("/*{word}*/ SELECT 1");
+                let statement = Statement::parse(sql.as_bytes(), &Options::default());
+                let (route, level) = (statement.route.map(Hint::Route), statement.level.map(Hint::Level));
+                assert_eq!(route.or(level), Some(hint), "{word}");
+            }
         }
     }
 

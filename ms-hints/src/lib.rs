@@ -65,3 +65,7 @@ pub use self::{
     statement::{Compat, Options, Protocol, Span, SqlMode, Statement, query_is_select},
     wildcard::match_wild,
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

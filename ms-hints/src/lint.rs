@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 
 use crate::{
     Options, Span, Statement,
-    hint::{self, HINTS},
+    hint::{self, WORDS},
     scan::{FINE, Kind, Scanner},
 };
 
@@ -88,9 +88,9 @@ fn unknown(sql: &[u8], content: Span) -> Option<Finding> {
     let span = hint::first_word(sql, content);
     let word = sql[span.start..span.end].to_ascii_lowercase();
     let value = word.strip_prefix(b"ms=").or_else(|| word.strip_prefix(b"ms:"))?;
-    let did_you_mean = HINTS
-        .iter()
-        .map(|(hint, _)| (distance(value, &hint.as_bytes()[3..]), *hint))
+    let did_you_mean = WORDS
+        .into_iter()
+        .map(|hint| (distance(value, &hint.as_bytes()[3..]), hint))
         .min()
         .filter(|(distance, _)| *distance <= 2)
         .map(|(_, hint)| hint);

@@ -63,13 +63,13 @@ pub(crate) enum Kind {
 const SPACE: u8 = 1 << 0;
 const IDENT: u8 = 1 << 1;
 const DULL: u8 = 1 << 2;
-const CLOSE: u8 = 1 << 3;
+const LISTS: u8 = 1 << 3;
 const LETTER: u8 = 1 << 4;
 
 /// Skip white space only: every other byte belongs to a token.
 pub(crate) const FINE: u8 = SPACE;
 /// Skip numbers, operators, commas: what can have no effect.
-pub(crate) const COARSE: u8 = SPACE | DULL | CLOSE;
+pub(crate) const COARSE: u8 = SPACE | DULL | LISTS;
 /// As [`COARSE`], but keep what is needed to count parentheses and items of a list.
 pub(crate) const LIST: u8 = SPACE | DULL;
 
@@ -84,8 +84,8 @@ const FLAGS: [u8; 256] = {
             b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => IDENT | LETTER,
             b'0'..=b'9' | b'.' => IDENT | DULL,
             b'$' => IDENT,
-            b')' | b',' => CLOSE,
-            b'\'' | b'"' | b'`' | b'/' | b'-' | b'#' | b'@' | b':' | b';' | b'(' | b'[' => 0,
+            b'(' | b')' | b',' => LISTS,
+            b'\'' | b'"' | b'`' | b'/' | b'-' | b'#' | b'@' | b':' | b';' | b'[' => 0,
             _ => DULL,
         };
         byte += 1;
@@ -170,7 +170,6 @@ impl<'a> Scanner<'a> {
             // What reads hold most.
             b'`' => self.quoted_name(start),
             b'\'' => self.string::<b'\''>(Kind::Text, self.mode.no_backslash_escapes.map(|it| !it), start),
-            b'(' => self.token(Kind::Punct(b'('), start, start + 1),
             _ => self.other(first, start),
         }
     }
@@ -189,6 +188,17 @@ impl<'a> Scanner<'a> {
                 return token;
             }
         }
+    }
+
+    /// The same text from another place on.
+    pub(crate) fn from(&self, at: usize) -> Self {
+        Scanner { at, ..*self }
+    }
+
+    /// The word that begins here, without taking it; empty if none does.
+    #[inline]
+    pub(crate) fn word(&self) -> Span {
+        Span { start: self.at, end: self.run(self.at, IDENT) }
     }
 
     /// Looks at the next token without taking it.
@@ -408,6 +418,7 @@ mod tests {
         check("a--b", &["Word a", "Punct -", "Punct -", "Word b"]);
         check("a--", &["Word a", "Comment"]);
         check("a--\x01b\nc", &["Word a", "Comment", "Word c"]);
+        check("a--\x7fb\nc", &["Word a", "Comment", "Word c"]);
         check("/*/ x", &["Unclear(Unterminated) /*/ x"]);
     }
 

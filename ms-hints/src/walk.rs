@@ -6,7 +6,7 @@
 //!
 //! The hard part is calls. `f(1)`, `f (1)` and `f/**/(1)` are all calls (sqlx logs in with `CLIENT_IGNORE_SPACE`), a
 //! name in quotes or with a schema in front is never a built-in, and `WITH f (a) AS`, `AS f (a)` and `IN (1)` call
-//! nothing. So the walk remembers the last word or name, and looks back when it meets a parenthesis.
+//! nothing. So at every name the walk looks for a parenthesis behind it and, where there is one, at what stands before.
 
 use crate::{
     Cause, Span,
@@ -30,27 +30,19 @@ pub(crate) enum Event {
 /// A way through the rest of one statement.
 pub(crate) struct Walk<'s, 'a> {
     scanner: &'s mut Scanner<'a>,
-    last: Last,
-    /// The word or name before `last`, whatever stands between.
+    /// The last word.
     before: Before,
     /// The last comment.
     comment: Passed,
     list: List,
 }
 
-/// The last word or name, which a parenthesis would make a call.
+/// A word that was passed.
 #[derive(Clone, Copy)]
-struct Last {
-    kind: Kind,
+struct Before {
+    key: u64,
     start: usize,
     end: usize,
-    /// Where it ends together with the comments behind it.
-    reach: usize,
-    key: u64,
-    /// It names a common table expression.
-    names_table: bool,
-    /// The last comment before it.
-    comment: Passed,
 }
 
 /// A comment that was passed.
@@ -61,17 +53,6 @@ struct Passed {
     dot: bool,
 }
 
-#[derive(Clone, Copy)]
-struct Before {
-    key: u64,
-    start: usize,
-    reach: usize,
-}
-
-const NOTHING: Last =
-    Last { kind: Kind::End, start: 0, end: 0, reach: 0, key: 0, names_table: false, comment: NO_COMMENT };
-const NO_COMMENT: Passed = Passed { end: 0, dot: false };
-
 /// How much of the `WITH a (x), b AS (…)` in front of the statement proper is left.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum List {
@@ -81,7 +62,7 @@ enum List {
     /// `AS`, a parenthesis or a comma is next.
     Body,
     /// Inside so many parentheses.
-    Inside(u32),
+    Inside(usize),
 }
 
 const AS: u64 = key(b"AS");
@@ -101,13 +82,8 @@ const WITH: u64 = key(b"WITH");
 impl<'s, 'a> Walk<'s, 'a> {
     /// Walks on from where `scanner` stands.
     pub(crate) fn new(scanner: &'s mut Scanner<'a>) -> Self {
-        Walk {
-            scanner,
-            last: NOTHING,
-            before: Before { key: 0, start: 0, reach: 0 },
-            comment: NO_COMMENT,
-            list: List::None,
-        }
+        let before = Before { key: 0, start: 0, end: 0 };
+        Walk { scanner, before, comment: Passed { end: 0, dot: false }, list: List::None }
     }
 
     /// Walks on from behind the word `WITH` that begins a statement.
@@ -115,7 +91,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         Walk { list: List::Name, ..Walk::new(scanner) }
     }
 
-    /// Goes to the next thing that matters. `own` are functions, lower case, that are known to only read.
+    /// Goes to the next thing that matters. `own` are functions that are known to only read.
     #[inline]
     pub(crate) fn next(&mut self, own: &[&str]) -> Event {
         loop {
@@ -123,49 +99,32 @@ impl<'s, 'a> Walk<'s, 'a> {
                 List::None => self.scanner.next::<COARSE>(),
                 _ => self.scanner.next_in_list(),
             };
-            match token.kind {
+            let event = match token.kind {
                 Kind::Word => {
-                    self.remember(token);
-                    if let Some(event) = self.word(token) {
-                        return event;
-                    }
+                    let key = self.scanner.key(token);
+                    let event = self.word(token, key).or_else(|| self.name(token, own));
+                    self.before = Before { key, start: token.start, end: token.end };
+                    event
                 }
-                Kind::Punct(b'(') => {
-                    let last = core::mem::replace(&mut self.last, NOTHING);
-                    let called = last.kind != Kind::End && self.only_space(last.reach, token.start);
-                    self.open();
-                    if called && let Some(event) = self.call(last, own) {
-                        return event;
-                    }
+                Kind::Name => self.name(token, own),
+                Kind::Comment => {
+                    self.comment = Passed { end: token.end, dot: self.behind_dot(token.start) };
+                    None
                 }
-                Kind::Name => self.remember(token),
-                Kind::Comment => self.pass_comment(token),
-                Kind::Punct(b')') => {
-                    self.last = NOTHING;
-                    self.close();
+                Kind::Variable => Some(Event::UserVariable),
+                Kind::SystemVariable => self.system_variable(token),
+                Kind::Assign => Some(Event::Certain(Cause::Assignment, token.span())),
+                Kind::Executable => Some(Event::Certain(Cause::ExecutableComment, token.span())),
+                Kind::Unclear(cause) => Some(Event::Certain(cause, token.span())),
+                Kind::End | Kind::Punct(b';') => Some(Event::End),
+                Kind::Punct(punct) => {
+                    self.follow_list(punct);
+                    None
                 }
-                Kind::Punct(b',') => {
-                    self.last = NOTHING;
-                    if self.list == List::Body {
-                        self.list = List::Name;
-                    }
-                }
-                Kind::Text | Kind::Number | Kind::Punct(b'-' | b'/' | b':') => self.last = NOTHING,
-                Kind::Variable => {
-                    self.last = NOTHING;
-                    return Event::UserVariable;
-                }
-                Kind::SystemVariable => {
-                    self.last = NOTHING;
-                    if let Some(event) = self.system_variable(token) {
-                        return event;
-                    }
-                }
-                Kind::Assign => return Event::Certain(Cause::Assignment, token.span()),
-                Kind::Executable => return Event::Certain(Cause::ExecutableComment, token.span()),
-                Kind::Unclear(cause) => return Event::Certain(cause, token.span()),
-                Kind::End | Kind::Punct(b';') => return Event::End,
-                Kind::Punct(_) => self.last = NOTHING,
+                Kind::Text | Kind::Number => None,
+            };
+            if let Some(event) = event {
+                return event;
             }
         }
     }
@@ -175,19 +134,10 @@ impl<'s, 'a> Walk<'s, 'a> {
         self.scanner.peek_fine()
     }
 
+    /// Judges a word by itself and the one before it.
     #[inline]
-    fn remember(&mut self, token: Token) {
-        let key = self.scanner.key(token);
-        let Last { key: before, start, reach, .. } = self.last;
-        self.before = Before { key: before, start, reach };
-        let names_table = self.list != List::None && self.in_list(token);
-        let Token { kind, start, end } = token;
-        self.last = Last { kind, start, end, reach: end, key, names_table, comment: self.comment };
-    }
-
-    #[inline]
-    fn word(&mut self, token: Token) -> Option<Event> {
-        let (cause, start) = match self.last.key {
+    fn word(&self, token: Token, key: u64) -> Option<Event> {
+        let (cause, start) = match key {
             0 => return self.long_word(token),
             INTO => (Cause::Into, token.start),
             LOCK => (Cause::Locking, token.start),
@@ -195,8 +145,8 @@ impl<'s, 'a> Walk<'s, 'a> {
             FOR if self.before.key == VALUE => (Cause::Sequence, self.before.start),
             UPDATE | DELETE => (Cause::InnerWrite, token.start),
             // Both are functions as well, and a statement never has a parenthesis behind these words.
-            INSERT | REPLACE if self.scanner.peek_fine().kind != Kind::Punct(b'(') => (Cause::InnerWrite, token.start),
-            NEXTVAL | CURRVAL if self.behind_dot(token.start, self.comment) => (Cause::Sequence, token.start),
+            INSERT | REPLACE if !self.opens(token.end) => (Cause::InnerWrite, token.start),
+            NEXTVAL | CURRVAL if self.behind_dot(token.start) => (Cause::Sequence, token.start),
             _ => return None,
         };
         // `` `t`.into `` is a column. (`t.into` is one word for the scanner.)
@@ -207,21 +157,36 @@ impl<'s, 'a> Walk<'s, 'a> {
         Some(Event::Certain(cause, Span { start, end: token.end }))
     }
 
+    /// Judges a word or name by what follows it.
+    #[inline(always)]
+    fn name(&mut self, token: Token, own: &[&str]) -> Option<Event> {
+        let names_table = self.list != List::None && self.in_list(token);
+        if !self.opens(token.end) || names_table {
+            return None;
+        }
+        self.call(token, own)
+    }
+
+    /// Whether a parenthesis opens at `at`, behind trivia perhaps.
+    #[inline(always)]
+    fn opens(&self, mut at: usize) -> bool {
+        loop {
+            match self.scanner.sql.get(at) {
+                Some(b'(') => return true,
+                Some(&byte) if is_space(byte) => at += 1,
+                Some(b'/' | b'-' | b'#') => return self.scanner.peek_fine().kind == Kind::Punct(b'('),
+                _ => return false,
+            }
+        }
+    }
+
     /// `s.NEXTVAL` advances a sequence in MariaDB's `sql_mode` ORACLE.
+    #[inline]
     fn long_word(&self, token: Token) -> Option<Event> {
         let text = self.scanner.text(token);
         let dot = text.len().checked_sub(8).filter(|&dot| text[dot] == b'.')?;
         let sequence = matches!(key(&text[dot + 1..]), NEXTVAL | CURRVAL);
         sequence.then(|| Event::Certain(Cause::Sequence, token.span()))
-    }
-
-    fn pass_comment(&mut self, token: Token) {
-        if self.last.kind != Kind::End && self.only_space(self.last.reach, token.start) {
-            self.last.reach = token.end;
-        } else {
-            self.last = NOTHING;
-        }
-        self.comment = Passed { end: token.end, dot: self.behind_dot(token.start, self.comment) };
     }
 
     fn system_variable(&self, token: Token) -> Option<Event> {
@@ -235,67 +200,56 @@ impl<'s, 'a> Walk<'s, 'a> {
             14 if name.eq_ignore_ascii_case(b"last_insert_id") => Class::LastInsertId,
             11 if name.eq_ignore_ascii_case(b"error_count") => Class::LastResult,
             13 if name.eq_ignore_ascii_case(b"warning_count") => Class::LastResult,
-            5 | 6 | 7 if is_scope(name) => return Some(Event::Certain(Cause::Unclear, token.span())),
+            5..=7 if is_scope(name) => return Some(Event::Certain(Cause::Unclear, token.span())),
             _ => return None,
         };
         Some(Event::Call(Some(class), token.span()))
     }
 
     /// Judges `name (`.
-    fn call(&self, last: Last, own: &[&str]) -> Option<Event> {
-        if last.names_table {
-            return None;
-        }
+    #[inline(never)]
+    fn call(&self, token: Token, own: &[&str]) -> Option<Event> {
         let sql = self.scanner.sql;
-        let name = &sql[last.start..last.end];
-        let qualified = name.contains(&b'.') || self.behind_dot(last.start, last.comment);
         // `1f(2)`: a name may begin with digits, and then it is another name.
-        let glued = last.start > 0 && is_ident(sql[last.start - 1]) && sql[last.start - 1] != b'.';
-        let class =
-            if last.kind == Kind::Word && !qualified && !glued { class_of(sql, last.start, last.end) } else { None };
+        let glued = token.start > 0 && is_ident(sql[token.start - 1]) && sql[token.start - 1] != b'.';
+        let behind_dot = self.behind_dot(token.start);
+        let plain = token.kind == Kind::Word && !glued && !behind_dot;
+        // The list holds no name with a dot.
+        let class = if plain { class_of(sql, token.start, token.end) } else { None };
         match class {
             Some(Class::Pure | Class::Syntax) => None,
-            None if !glued && self.is_own(last, own) => None,
-            None if !qualified && self.introduced(last) => None,
-            _ => Some(Event::Call(class, Span { start: last.start, end: last.end })),
+            None if !glued && !behind_dot && (self.is_own(token, own) || self.introduced(token)) => None,
+            _ => Some(Event::Call(class, token.span())),
         }
     }
 
     /// Whether a function is on the list of the section: `f` or `shop.f`, whole as it is written.
-    fn is_own(&self, last: Last, own: &[&str]) -> bool {
-        let name = &self.scanner.sql[last.start..last.end];
-        let name = match last.kind {
-            Kind::Name => &name[1..name.len() - 1],
-            _ => name,
-        };
-        !self.behind_dot(last.start, last.comment) && own.iter().any(|it| it.as_bytes().eq_ignore_ascii_case(name))
+    fn is_own(&self, token: Token, own: &[&str]) -> bool {
+        let name = self.scanner.text(token);
+        let name = if token.kind == Kind::Name { &name[1..name.len() - 1] } else { name };
+        own.iter().any(|it| it.as_bytes().eq_ignore_ascii_case(name))
     }
 
     /// Whether the word before says that what follows is a new name or a type: `AS t (a)`, `WITH t (a)`.
-    fn introduced(&self, last: Last) -> bool {
-        let Before { key, reach, .. } = self.before;
-        if key == AS || key == WITH {
-            return self.only_space(reach, last.start);
+    fn introduced(&self, token: Token) -> bool {
+        let Before { key, start, end } = self.before;
+        if key != AS && key != WITH && !self.scanner.sql[start..end].eq_ignore_ascii_case(b"RECURSIVE") {
+            return false;
         }
-        let sql = self.scanner.sql;
-        let recursive = reach >= 9 && sql[reach - 9..reach].eq_ignore_ascii_case(b"RECURSIVE");
-        recursive && self.only_space(reach, last.start)
+        self.scanner.from(end).peek_fine() == token
     }
 
-    /// Whether a dot stands before `at`, white space and comments aside. `comment` is the last one before it.
-    fn behind_dot(&self, mut at: usize, comment: Passed) -> bool {
-        while at > comment.end && is_space(self.scanner.sql[at - 1]) {
+    /// Whether a dot stands before `at`, white space and comments aside.
+    fn behind_dot(&self, mut at: usize) -> bool {
+        let Passed { end, dot } = self.comment;
+        while at > end && is_space(self.scanner.sql[at - 1]) {
             at -= 1;
         }
-        if at == comment.end { comment.dot } else { self.scanner.sql[at - 1] == b'.' }
-    }
-
-    #[inline]
-    fn only_space(&self, from: usize, to: usize) -> bool {
-        self.scanner.sql[from..to].iter().all(|&b| is_space(b))
+        if at == end { dot } else { self.scanner.sql[at - 1] == b'.' }
     }
 
     /// Follows the list of `WITH`; answers whether `token` is the name of a table.
+    #[inline(never)]
     fn in_list(&mut self, token: Token) -> bool {
         let key = self.scanner.key(token);
         match self.list {
@@ -314,19 +268,15 @@ impl<'s, 'a> Walk<'s, 'a> {
         }
     }
 
-    fn open(&mut self) {
-        self.list = match self.list {
-            List::None => List::None,
-            List::Name | List::Body => List::Inside(1),
-            List::Inside(depth) => List::Inside(depth + 1),
-        };
-    }
-
-    fn close(&mut self) {
-        self.list = match self.list {
-            List::Inside(0 | 1) => List::Body,
-            List::Inside(depth) => List::Inside(depth - 1),
-            other => other,
+    /// Follows the parentheses and commas of that list.
+    fn follow_list(&mut self, punct: u8) {
+        self.list = match (punct, self.list) {
+            (b'(', List::Name | List::Body) => List::Inside(1),
+            (b'(', List::Inside(depth)) => List::Inside(depth + 1),
+            (b')', List::Inside(0 | 1)) => List::Body,
+            (b')', List::Inside(depth)) => List::Inside(depth - 1),
+            (b',', List::Body) => List::Name,
+            (_, list) => list,
         };
     }
 }

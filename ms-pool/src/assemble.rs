@@ -12,16 +12,23 @@ use std::{
 };
 
 use ms_config::{
-    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Filter, PoolSettings, Secret, Section, Settings, Switches,
+    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, PoolSettings, Secret, Section, ServiceLevel,
+    Settings, Switches,
 };
-use ms_filters::{Pipeline, Random, RoundRobin, Router, Server, Split, Topology};
+use ms_filters::{
+    NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, RoundRobin, Router, Server, Split, Topology, User,
+    UserMulti,
+};
+use ms_hints::Level;
 use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
     Builder, Cluster, Error, Statistics,
+    builder::Callbacks,
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode},
+    url,
 };
 
 /// More than any configuration needs; what is larger is not one.
@@ -78,6 +85,8 @@ enum Unusable {
     Environment(Diagnostic),
     #[error("filter `{name}` is not supported yet")]
     Filter { name: &'static str },
+    #[error("`{key}` of filter `{filter}` is not supported yet")]
+    FilterOption { filter: &'static str, key: &'static str },
     #[error("`{text}` is no address of a cluster, expected `ms://user:password@section/database`")]
     Address { text: String },
 }
@@ -130,27 +139,12 @@ pub(crate) fn builder_of(address: &str) -> Result<Builder, Error> {
         builder = builder.user(options.get_username());
     }
     if let Some(password) = url.password() {
-        builder = builder.password(Password::new(percent_decoded(password).ok_or_else(shown)?));
+        builder = builder.password(Password::new(url::percent_decoded(password).ok_or_else(shown)?));
     }
     if let Some(database) = options.get_database() {
         builder = builder.database(database);
     }
     Ok(builder)
-}
-
-fn percent_decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        bytes.push(match byte {
-            b'%' => {
-                let digits = [rest.next()?, rest.next()?];
-                u8::from_str_radix(str::from_utf8(&digits).ok()?, 16).ok()?
-            }
-            byte => byte,
-        });
-    }
-    String::from_utf8(bytes).ok()
 }
 
 fn without_password(address: &str) -> String {
@@ -182,7 +176,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
     let warnings = parsed.of_section(&section.name).cloned().collect();
 
     let nodes = section_nodes(&builder, section)?;
-    let filters = section.filters.iter().map(filter).collect::<Result<Vec<_>, _>>()?;
+    let filters = section.filters.iter().map(|it| filter(it, &section.name, &builder.callbacks)).collect::<Result<Vec<_>, _>>()?;
     let pipeline = Pipeline::new(filters).map_err(|source| Error::Config { source: source.into() })?;
     let rules = rules(section.switches, section.master_on_write, &section.read_functions);
     let lazy = builder.lazy.unwrap_or(section.lazy_connections);
@@ -274,19 +268,15 @@ fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Clust
     let mut number = 0;
     for (role, url) in primaries.chain(replicas) {
         number = if number > 0 && role == "replica" && nodes.len() == used { 1 } else { number + 1 };
-        let options = MySqlConnectOptions::from_str(url).map_err(|source| Unusable::Url { role, number, source })?;
-        let options = options.statement_cache_capacity(256);
+        let dial = url::dial(url).map_err(|source| Unusable::Url { role, number, source })?;
         let name = if role == "primary" && number == 1 { role.to_owned() } else { format!("{role}{number}") };
-        let address = match options.get_socket() {
-            Some(path) => format!("unix://{}", path.display()),
-            None => format!("tcp://{}:{}", options.get_host(), options.get_port()),
-        };
+        let address = dial.to_string();
         let replica = role == "replica";
         nodes.push(Node {
             server: if replica { Server::replica(name.clone()) } else { Server::primary(name.clone()) },
             target: Target {
                 server: name.into(),
-                dial: Dial::ready(options),
+                dial,
                 belt: if replica && switches.compat == Compat::Strict { Belt::ReadOnly } else { Belt::Off },
                 init: Vec::new(),
             },
@@ -323,7 +313,7 @@ struct Plan {
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
-    let servers: Vec<Server> = nodes.iter().map(|node| node.server.clone()).collect();
+    let servers: Vec<Server> = nodes.iter().map(|node| node.server.clone().with_uri(&*node.address)).collect();
     let topology = Topology::new(servers).map_err(|source| Error::Config { source: source.into() })?;
     // Nodes were made primaries first, which is the order a topology keeps: a server's index is its place here.
     let members = nodes
@@ -374,11 +364,36 @@ fn rules(switches: Switches, primary_on_write: bool, read_functions: &[String]) 
     }
 }
 
-fn filter(configured: &Filter) -> Result<Box<dyn ms_filters::Filter>, Error> {
+fn filter(configured: &Filter, section: &str, callbacks: &Callbacks) -> Result<Box<dyn ms_filters::Filter>, Error> {
     match configured {
         Filter::Random { sticky: true, .. } => Ok(Box::new(Random::sticky())),
         Filter::Random { sticky: false, .. } => Ok(Box::new(Random::new())),
         Filter::RoundRobin { .. } => Ok(Box::new(RoundRobin::new())),
+        Filter::User { callback } => Ok(Box::new(match callbacks.user.get(callback) {
+            Some(choose) => User::new(section, callback.as_str(), Arc::clone(choose)),
+            // As in the original it is the statement that fails: a file may serve programs with different callbacks.
+            None => User::unregistered(callback.as_str()),
+        })),
+        Filter::UserMulti { callback } => Ok(Box::new(match callbacks.user_multi.get(callback) {
+            Some(narrow) => UserMulti::new(section, callback.as_str(), Arc::clone(narrow)),
+            None => UserMulti::unregistered(callback.as_str()),
+        })),
+        Filter::NodeGroups { groups } => Ok(Box::new(NodeGroups::new(groups.iter().map(|group| NodeGroup {
+            name: group.name.clone(),
+            primaries: group.primaries.clone(),
+            replicas: group.replicas.clone(),
+        })))),
+        Filter::QualityOfService { level } => {
+            let option = |key| Unusable::FilterOption { filter: configured.name(), key };
+            Ok(Box::new(QualityOfService::new(match level {
+                ServiceLevel::Strong => Level::Strong,
+                ServiceLevel::Session => Level::Session,
+                ServiceLevel::Eventual(Eventual::Unbounded) => Level::Eventual,
+                ServiceLevel::Eventual(Eventual::MaxAge(_)) => return Err(option("age").into()),
+                ServiceLevel::Eventual(Eventual::CacheTtl(_)) => return Err(option("cache").into()),
+                _ => return Err(Unusable::Filter { name: configured.name() }.into()),
+            })))
+        }
         other => Err(Unusable::Filter { name: other.name() }.into()),
     }
 }

@@ -7,9 +7,10 @@
 //! [`Builder::build`] reads files but opens no connection and needs no runtime. [`Builder::connect`] also opens the servers,
 //! as `lazy_connections` says.
 
-use std::{fmt, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 
 use ms_config::{PoolSettings, Settings};
+use ms_filters::{Call, Choice, Choices, UserCallback, UserMultiCallback};
 
 use crate::{
     Cluster, Credentials, Error, Statistics,
@@ -43,6 +44,14 @@ pub struct Builder {
     pub(crate) seed: Option<u64>,
     pub(crate) statistics: Option<Arc<Statistics>>,
     pub(crate) hooks: Hooks,
+    pub(crate) callbacks: Callbacks,
+}
+
+/// The functions that filters of the configuration call by name.
+#[derive(Default)]
+pub(crate) struct Callbacks {
+    pub(crate) user: HashMap<String, UserCallback>,
+    pub(crate) user_multi: HashMap<String, UserMultiCallback>,
 }
 
 impl Builder {
@@ -139,6 +148,62 @@ impl Builder {
     /// Calls `hook` for every warning, with the original's text where it had one.
     pub fn on_warning(mut self, hook: impl Fn(&Warning) + Send + Sync + 'static) -> Self {
         self.hooks.warning = Some(Arc::new(hook));
+        self
+    }
+
+    /// Registers the function that a `user` filter calls as `callback`, to pick the server of each statement.
+    ///
+    /// It runs on the statement's path, possibly on several threads at once. Statements of a section whose callback is not
+    /// registered fail; one that panics fails the statement that it was called for.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), ms_pool::Error> {
+    /// let file = r#"{"shop": {
+    ///     "master": {"db1": {"host": "10.0.0.1"}},
+    ///     "slave": {"db2": {"host": "10.0.0.2"}},
+    ///     "filters": {"user": {"callback": "by_table"}}
+    /// }}"#;
+    /// let db = ms_pool::Cluster::builder()
+    ///     .config_text("ms.json", file)
+    ///     .user_callback("by_table", |call| {
+    ///         let reports = call.statement.sql.starts_with(b"SELECT * FROM reports");
+    ///         if reports { call.replicas.uri(0).into() } else { "tcp://10.0.0.1:3306".into() }
+    ///     })
+    ///     .build()?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn user_callback(
+        mut self,
+        callback: impl Into<String>,
+        choose: impl for<'a> Fn(Call<'a>) -> Choice<'a> + Send + Sync + 'static,
+    ) -> Self {
+        self.callbacks.user.insert(callback.into(), Arc::new(choose));
+        self
+    }
+
+    /// Registers the function that a `user_multi` filter calls as `callback`, to narrow the servers of each statement.
+    ///
+    /// The rest is as with [`Builder::user_callback`].
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ms_pool::{Choices, Cluster};
+    ///
+    /// // The last replica is kept for others.
+    /// let builder = Cluster::builder().config_file("ms.json").user_multi_callback("spare_the_last", |call| {
+    ///     Choices::positions(0..call.primaries.len(), 0..call.replicas.len().saturating_sub(1))
+    /// });
+    /// ```
+    pub fn user_multi_callback(
+        mut self,
+        callback: impl Into<String>,
+        narrow: impl Fn(Call<'_>) -> Choices + Send + Sync + 'static,
+    ) -> Self {
+        self.callbacks.user_multi.insert(callback.into(), Arc::new(narrow));
         self
     }
 

@@ -18,7 +18,7 @@ use crate::{
     Builder, Counter, Error, On, Session, Statistics, Tx, assemble,
     events::Hooks,
     pool::ServerPool,
-    state::{ServerInfo, ServerState},
+    state::{ServerIdentity, ServerInfo, ServerState},
 };
 
 /// How long [`Cluster::close`] waits for connections in use.
@@ -147,23 +147,39 @@ impl Cluster {
         On::new(self, ms_hints::Route::Replica)
     }
 
-    /// Refuses new statements, closes idle connections and waits up to ten seconds for those in use.
+    /// Refuses new statements, closes idle connections and waits up to ten seconds for those in use, and for the servers to
+    /// be told of statements that were abandoned.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: the cluster is closed in any case, only the waiting ends.
     pub async fn close(&self) {
         let deadline = Instant::now() + CLOSE_LIMIT;
-        let mut late = 0;
         // Idle connections of all servers first, so that one busy server does not keep the others' open.
         for member in &self.inner.members {
-            late += usize::from(!member.pool.close(Instant::now()).await);
+            member.pool.close(Instant::now()).await;
         }
-        if late > 0 {
-            for member in &self.inner.members {
-                member.pool.close(deadline).await;
-            }
+        for member in &self.inner.members {
+            member.pool.close(deadline).await;
         }
+    }
+
+    /// Connects to one server, or takes an idle connection to it, and returns what it says about itself.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no server of that name ([`Error::Refused`]), and as any statement that needs the server would.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe.
+    pub async fn probe(&self, server: &str) -> Result<ServerIdentity, Error> {
+        let Some(server) = self.router().topology().find(server) else {
+            return Err(Error::Refused { why: format!("the cluster has no server `{server}`").into() });
+        };
+        let pool = &self.member(server).pool;
+        let lease = pool.lease(pool.acquire_deadline()).await?;
+        Ok(ServerIdentity::new(lease.identity()))
     }
 
     /// Whether [`Cluster::close`] was called.

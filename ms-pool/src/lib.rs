@@ -49,6 +49,7 @@ mod pool; // connections to one server
 mod probe; // which server is this
 mod state; // what there is to see
 mod statistics; // what was routed where
+mod url; // servers named in code
 
 pub use self::{
     builder::Builder,
@@ -63,3 +64,4 @@ pub use self::{
     statistics::{Counter, Statistics},
     tx::Tx,
 };
+pub use ms_filters::{Call, Choice, Choices, Listed};

@@ -50,8 +50,6 @@ pub(crate) struct Identity {
     pub(crate) flavour: Flavour,
     /// As the server spells it: `10.11.6-MariaDB-log`, `9.1.0`.
     pub(crate) version: Arc<str>,
-    /// The number in front, for comparisons.
-    pub(crate) release: (u16, u16, u16),
     pub(crate) key: ServerKey,
     pub(crate) server_id: u32,
     pub(crate) connection_id: u64,
@@ -102,7 +100,6 @@ impl Identity {
         };
         Some(Self {
             flavour: if version.contains("MariaDB") { Flavour::MariaDb } else { Flavour::MySql },
-            release: release(&version),
             version,
             key: ServerKey(key),
             server_id,
@@ -117,14 +114,6 @@ impl Identity {
 /// MariaDB 11 has more than two values for `read_only` (`NO_LOCK` and the like); all but these let writes through.
 fn is_on(value: Option<String>) -> bool {
     value.is_some_and(|it| !matches!(it.to_ascii_uppercase().as_str(), "0" | "OFF" | "FALSE" | ""))
-}
-
-/// `5.5.5-10.11.6-MariaDB` is how older MariaDB servers greet replicas; `@@version` never has the prefix, proxies may.
-fn release(version: &str) -> (u16, u16, u16) {
-    let version = version.strip_prefix("5.5.5-").unwrap_or(version);
-    let mut numbers = version.split(|it: char| !it.is_ascii_digit()).map(|it| it.parse().unwrap_or(0));
-    let mut next = || numbers.next().unwrap_or(0);
-    (next(), next(), next())
 }
 
 #[cfg(test)]

@@ -59,7 +59,7 @@ impl<'a> Question<'a> {
             statement.route = route;
         }
         let proven = cluster.inner.rules.is_strict() && statement.access == Access::Read;
-        let effect = if proven { Effect::NONE } else { statement.effect() };
+        let effect = if proven { Effect::NONE } else { statement.effect_with(&cluster.inner.rules.read_functions) };
         Self { statement, effect }
     }
 
@@ -146,6 +146,7 @@ fn decide(
     let mut inputs = Inputs {
         request,
         view: &Open(slots),
+        // No filter of this crate asks for the time yet, and reading the clock costs as much as deciding.
         now: Duration::ZERO,
         rng: &mut core.rng,
         session: &mut core.memory,
@@ -212,6 +213,9 @@ fn announce(cluster: &Cluster, core: &mut Core, question: &Question<'_>, attempt
     let cause = question.statement.cause;
     count(cluster, attempt.tally());
     cluster.inner.hooks.decided(&decision, cause, &cluster.inner.router);
+    for warning in core.scratch.warnings().drain() {
+        cluster.inner.hooks.warn(warning);
+    }
     core.last = Some((decision, cause));
 }
 
@@ -228,6 +232,8 @@ fn count(cluster: &Cluster, tally: Tally) {
         (Counter::UseReplicaHint, tally.use_replica_sql_hint),
         (Counter::UsePrimaryHint, tally.use_primary_sql_hint),
         (Counter::UseLastUsedHint, tally.use_last_used_sql_hint),
+        (Counter::UseReplicaCallback, tally.use_replica_callback),
+        (Counter::UsePrimaryCallback, tally.use_primary_callback),
     ] {
         statistics.add(counter, u64::from(by));
     }
@@ -312,6 +318,10 @@ impl Session {
                 }
                 Step::Fail(why) => {
                     announce(cluster, core, &question, &attempt);
+                    if !cluster.inner.rules.is_strict() {
+                        // As the original: a statement without a server counts as one of the first primary.
+                        core.last_used = cluster.router().topology().list(Role::Primary).first().copied();
+                    }
                     if let Some(text) = why.warning() {
                         cluster.inner.hooks.warn(text);
                     }
@@ -346,6 +356,10 @@ async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, server: Ser
                     Role::Replica => Counter::LazyReplicaFailure,
                 };
                 cluster.count(failure, 1);
+            }
+            if let Err(error @ Error::AcquireTimeout { .. }) = &leased {
+                // The caller gets `PoolTimedOut`, which has no room for facts.
+                cluster.inner.hooks.warn(error.to_string());
             }
             leased?
         }
@@ -391,8 +405,9 @@ async fn make_ready(
         slot.lease.settle(SETTLE_LIMIT).await;
     }
     if !slot.lease.is_ready() {
-        if !strict && !core.ephemeral {
-            // The original never reopens a connection by itself: its statements answer that it is gone.
+        if !strict && slot.lease.phase() == Phase::Broken {
+            // The original never reopens a connection by itself: its statements answer that it is gone. (One that was
+            // abandoned by our own caller is another matter; the original had no way to do that.)
             return Ok(true);
         }
         slots.remove(server);

@@ -7,6 +7,7 @@ use ms_filters::Role;
 use crate::{
     cluster::Member,
     pool::{Dial, ServerPool},
+    probe::{Flavour, Identity},
 };
 
 /// One configured server.
@@ -57,6 +58,10 @@ pub struct ServerState {
     pub timeouts: u64,
     /// Connections thrown away because a statement on them was abandoned.
     pub abandoned: u64,
+    /// Abandoned statements that the server was told to stop.
+    pub kills_sent: u64,
+    /// Abandoned statements that it could not be told to stop in time.
+    pub kills_lost: u64,
     /// Who answered the latest connect; `None` before the first.
     pub identity: Option<ServerIdentity>,
 }
@@ -79,17 +84,23 @@ pub struct ServerIdentity {
     pub uptime: Option<Duration>,
 }
 
-impl ServerState {
-    pub(crate) fn new(info: &ServerInfo<'_>, pool: &ServerPool) -> Self {
-        let state = pool.state();
-        let identity = pool.identity().map(|it| ServerIdentity {
+impl ServerIdentity {
+    pub(crate) fn new(it: &Identity) -> Self {
+        Self {
             version: Arc::clone(&it.version),
-            mariadb: it.flavour == crate::probe::Flavour::MariaDb,
+            mariadb: it.flavour == Flavour::MariaDb,
             key: it.key.to_string().into(),
             server_id: it.server_id,
             read_only: it.read_only,
             uptime: it.started.map(|started| started.uptime),
-        });
+        }
+    }
+}
+
+impl ServerState {
+    pub(crate) fn new(info: &ServerInfo<'_>, pool: &ServerPool) -> Self {
+        let state = pool.state();
+        let identity = pool.identity().map(|it| ServerIdentity::new(&it));
         Self {
             name: info.name.into(),
             role: info.role,
@@ -101,6 +112,8 @@ impl ServerState {
             failed: state.counters.failed,
             timeouts: state.counters.timeouts,
             abandoned: state.counters.abandoned,
+            kills_sent: state.counters.kills_sent,
+            kills_lost: state.counters.kills_lost,
             identity,
         }
     }

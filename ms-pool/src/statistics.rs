@@ -51,6 +51,10 @@ counters! {
     UsePrimaryHint = "use_master_sql_hint",
     /// A hint asked for the connection used last.
     UseLastUsedHint = "use_last_used_sql_hint",
+    /// The callback of a `user` filter picked a replica.
+    UseReplicaCallback = "use_slave_callback",
+    /// The callback of a `user` filter picked a primary.
+    UsePrimaryCallback = "use_master_callback",
     /// A replica was opened while the cluster was connected.
     EagerReplicaSuccess = "non_lazy_connections_slave_success",
     /// A replica could not be opened while the cluster was connected.

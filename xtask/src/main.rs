@@ -1,4 +1,5 @@
 //! `cargo xtask`: everything about this workspace that needs more than cargo.
+#![forbid(unsafe_code)]
 
 use std::{error::Error, io::Write, iter, process::ExitCode};
 
@@ -6,12 +7,21 @@ use anstyle::{AnsiColor, Style};
 use clap::{Parser, Subcommand};
 use xtask::causes::causes;
 
-mod servers;
-mod test_cluster;
+mod demo; // cargo xtask demo
+mod servers; // cargo xtask servers
+mod test; // cargo xtask test
+mod test_cluster; // cargo xtask test-cluster
+mod tidy; // cargo xtask tidy
 
-/// Real servers, tests and checks for this workspace.
+mod cargo; // running cargo from a program that cargo runs
+mod screen; // what a person reads on standard output
+
+/// Real servers, tests and checks for this workspace
+///
+/// Nothing here needs root or an installed server: where none is on the PATH, one is downloaded once into target/servers.
+/// Servers run from a temporary folder and are gone when the command ends, however it ends.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", version, disable_version_flag = true)]
+#[command(name = "cargo xtask", version, disable_version_flag = true, max_term_width = 110)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -20,8 +30,11 @@ struct Cli {
 /// One command, one file.
 #[derive(Debug, Subcommand)]
 enum Command {
-    Servers(servers::Args),
+    Demo(demo::Args),
+    Test(test::Args),
     TestCluster(test_cluster::Args),
+    Servers(servers::Args),
+    Tidy(tidy::Args),
 }
 
 /// What a command ends with when it did not work: any crate's error, shown with its causes.
@@ -30,8 +43,11 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Servers(args) => servers::run(&args).await,
+        Command::Demo(args) => demo::run(&args).await,
+        Command::Test(args) => test::run(&args).await,
         Command::TestCluster(args) => test_cluster::run(&args).await,
+        Command::Servers(args) => servers::run(&args).await,
+        Command::Tidy(args) => tidy::run(&args),
     };
     outcome.unwrap_or_else(|error| {
         report(&*error);

@@ -1,7 +1,7 @@
 //! Clusters of real servers, tried for real.
 //!
-//! These tests need servers, so they run where a cluster runs: `cargo xtask test-cluster -- cargo test -p xtask`. Elsewhere
-//! `MS_TEST_FLAVOR` is missing and they end at once. They leave that cluster alone and start their own.
+//! They start servers, so they are ignored by plain `cargo test` and run by `cargo xtask test`, which says in
+//! `MS_TEST_FLAVOR` which ones. They leave the cluster that runs there alone and start their own.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -19,6 +19,7 @@ use xtask::{
 };
 
 #[test]
+#[ignore = "starts servers: cargo xtask test"]
 fn replicas_get_what_the_primary_writes_and_refuse_writes() {
     with_cluster(2, async |cluster| {
         cluster.server("primary")?.sql("CREATE TABLE test.t (id INT PRIMARY KEY)").await?;
@@ -37,6 +38,7 @@ fn replicas_get_what_the_primary_writes_and_refuse_writes() {
 }
 
 #[test]
+#[ignore = "starts servers: cargo xtask test"]
 fn committed_rows_survive_a_kill_and_replication_goes_on() {
     with_cluster(1, async |cluster| {
         let (primary, replica) = (cluster.server("primary")?, cluster.server("replica1")?);
@@ -60,6 +62,7 @@ fn committed_rows_survive_a_kill_and_replication_goes_on() {
 }
 
 #[test]
+#[ignore = "starts servers: cargo xtask test"]
 fn a_replica_without_replication_answers_with_what_it_has() {
     with_cluster(1, async |cluster| {
         cluster.server("primary")?.sql("CREATE TABLE test.t (id INT PRIMARY KEY)").await?;
@@ -76,6 +79,7 @@ fn a_replica_without_replication_answers_with_what_it_has() {
 }
 
 #[test]
+#[ignore = "starts servers: cargo xtask test"]
 fn other_processes_ask_for_faults_by_socket() {
     with_cluster(1, async |cluster| {
         let stream = UnixStream::connect(cluster.control_socket()).await.unwrap();
@@ -102,8 +106,9 @@ fn other_processes_ask_for_faults_by_socket() {
 }
 
 #[test]
+#[ignore = "starts servers: cargo xtask test"]
 fn nothing_is_left_after_a_panic() {
-    let Some(flavor) = flavor() else { return };
+    let flavor = flavor();
     let (report, facts) = std::sync::mpsc::channel();
     let outcome = panic::catch_unwind(|| {
         Runtime::new().unwrap().block_on(async {
@@ -122,7 +127,7 @@ fn nothing_is_left_after_a_panic() {
 /// Runs a test body beside its own cluster, and checks that stopping leaves nothing.
 #[track_caller]
 fn with_cluster(replicas: usize, body: impl AsyncFnOnce(&Cluster) -> Result<(), Error>) {
-    let Some(flavor) = flavor() else { return };
+    let flavor = flavor();
     Runtime::new().unwrap().block_on(async {
         let cluster = start(flavor, replicas).await;
         body(&cluster).await.unwrap();
@@ -138,9 +143,9 @@ async fn start(flavor: Flavor, replicas: usize) -> Cluster {
     Cluster::start(&spec, &Progress::hidden()).await.unwrap()
 }
 
-fn flavor() -> Option<Flavor> {
-    let key = env::var("MS_TEST_FLAVOR").ok()?;
-    Flavor::ALL.into_iter().find(|it| it.key() == key)
+fn flavor() -> Flavor {
+    let key = env::var("MS_TEST_FLAVOR").expect("`MS_TEST_FLAVOR` says which servers to try: run `cargo xtask test`");
+    Flavor::ALL.into_iter().find(|it| it.key() == key).expect("`MS_TEST_FLAVOR` is `mariadb` or `mysql`")
 }
 
 /// Neither running nor unreaped: an unreaped process still has its folder in `/proc`.

@@ -8,7 +8,7 @@ fn a_good_file_is_described() {
         "good",
         SHOP,
         &[],
-        expect![[r#"
+        &expect![[r#"
         shop: 1 primary, 2 replicas; roundrobin; failover to other replicas, then the primary (max_retries 1)
 
         compat strict (the default) in `shop`
@@ -44,7 +44,7 @@ fn every_problem_is_told_with_its_place() {
         "problems",
         config,
         &[],
-        expect![[r#"
+        &expect![[r#"
         ms.json:4:49: warning: shop.slave.copy.prot: unknown key `prot` is ignored; did you mean `port`?
         ms.json:6:15: error: broken: Section [slave] doesn't exist for host [broken]; accepted: `slave`, `replica`, `replicas`: an object or an array of servers
         ms.json:7:37: error: broken.master.main.host: Cannot find [host] in [master] section in config; accepted: an object with at least `host`
@@ -85,7 +85,7 @@ fn classic_has_nothing_to_wait_for() {
         "classic",
         config,
         &[],
-        expect![[r#"
+        &expect![[r#"
         shop: 1 primary, 1 replica; random (sticky); no failover
 
         compat classic (from the section) in `shop`
@@ -117,10 +117,20 @@ fn the_environment_has_a_say() {
     let (code, stdout) = run("MYSQL_MS_COMPAT", "strickt");
     assert_eq!(code, Some(3));
     assert!(stdout.starts_with("environment: error: MYSQL_MS_COMPAT:"), "{stdout}");
+    assert!(stdout.contains("1 section, 1 error, 0 warnings"), "it is said once: {stdout}");
+}
+
+#[test]
+fn what_is_accepted_and_not_built_yet_is_an_error() {
+    let config = SHOP.replace("\"roundrobin\": []", "\"user\": {\"callback\": \"pick\"}");
+    let folder = Folder::with_config("check-unbuildable", &config);
+    let ended = folder.run(&["check", "ms.json"]);
+    assert!(ended.stdout.starts_with("ms.json:2:5: error: shop: filter `user` "), "{}", ended.stdout);
+    assert_eq!(ended.code, Some(3));
 }
 
 #[track_caller]
-fn check(test: &str, config: &str, options: &[&str], expected: Expect) {
+fn check(test: &str, config: &str, options: &[&str], expected: &Expect) {
     let folder = Folder::with_config(&format!("check-{test}"), config);
     let ended = folder.run(&[&["check", "ms.json"], options].concat());
     expected.assert_eq(&ended.transcript());

@@ -1,8 +1,6 @@
 //! What `ms exec` does before there is a server.
 
-use std::process::Stdio;
-
-use crate::run::{Ended, Folder, SHOP};
+use crate::run::{Ended, Folder, SHOP, nobody_reads};
 
 #[test]
 fn a_script_without_statements_needs_no_server() {
@@ -17,9 +15,7 @@ fn a_reader_that_has_seen_enough_is_no_panic() {
     let arguments: &[&[&str]] =
         &[&["check", "ms.json"], &["explain", "-c", "ms.json", "SELECT 1"], &["servers", "-c", "ms.json"]];
     for arguments in arguments {
-        let mut child = folder.ms(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        drop(child.stdout.take());
-        let ended = Ended::of(child.wait_with_output().unwrap());
+        let ended = Ended::of(folder.ms(arguments).stdout(nobody_reads()).output().unwrap());
         assert_eq!((ended.code, ended.stderr.as_str()), (Some(1), ""), "{arguments:?}");
     }
 }

@@ -7,28 +7,28 @@ fn a_read_goes_to_a_replica() {
     check(
         "read",
         &["SELECT * FROM orders"],
-        expect![[r#"
-        SELECT * FROM orders
-        is a read: it reads and mentions nothing that has an effect (`SELECT`)
-        goes to copy1 (replica)
-        read (it reads and mentions nothing that has an effect) -> 2 replicas -> roundrobin -> copy1 -> opened
+        &expect![[r#"
+            SELECT * FROM orders
+            is a read: it reads and mentions nothing that has an effect (`SELECT`)
+            goes to copy1 (replica)
+            read (it reads and mentions nothing that has an effect) -> 2 replicas -> roundrobin -> copy1 -> opened
 
-        steps
-           by          reason                         leads to
-        1  router      its text only reads            1 primary, 2 replicas
-        2  router      its text only reads            0 primaries, 2 replicas
-        3  roundrobin  its turn                       `copy1`
-        4  router      a connection to it was opened  `copy1`
+            steps
+               by          reason                         leads to
+            1  router      its text only reads            1 primary, 2 replicas
+            2  router      its text only reads            2 replicas
+            3  roundrobin  its turn                       `copy1`
+            4  router      a connection to it was opened  `copy1`
 
-        candidates, before anything is asked
-        server  role     share
-        copy1   replica  50.0 %  next
-        copy2   replica  50.0 %
+            candidates, before anything is asked
+            server  role     share
+            copy1   replica  50.0 %  next
+            copy2   replica  50.0 %
 
-        would be asked
-        - `copy1`: a connection
-        exit code 0
-    "#]],
+            would be asked
+            - `copy1`: a connection
+            exit code 0
+        "#]],
     );
 }
 
@@ -37,27 +37,27 @@ fn a_write_goes_to_the_primary() {
     check(
         "write",
         &["SELECT price(id) FROM orders"],
-        expect![[r#"
-        SELECT price(id) FROM orders
-        is a write: it calls a function that is not known to only read (`price`)
-        goes to main (primary)
-        write (it calls a function that is not known to only read) -> 1 primary -> roundrobin -> main -> opened
+        &expect![[r#"
+            SELECT price(id) FROM orders
+            is a write: it calls a function that is not known to only read (`price`)
+            goes to main (primary)
+            write (it calls a function that is not known to only read) -> 1 primary -> roundrobin -> main -> opened
 
-        steps
-           by          reason                         leads to
-        1  router      its text writes, or may        1 primary, 2 replicas
-        2  router      its text writes, or may        1 primary, 0 replicas
-        3  roundrobin  the only candidate left        `main`
-        4  router      a connection to it was opened  `main`
+            steps
+               by          reason                         leads to
+            1  router      its text writes, or may        1 primary, 2 replicas
+            2  router      its text writes, or may        1 primary
+            3  roundrobin  the only candidate left        `main`
+            4  router      a connection to it was opened  `main`
 
-        candidates, before anything is asked
-        server  role     share
-        main    primary  100.0 %  next
+            candidates, before anything is asked
+            server  role     share
+            main    primary  100.0 %  next
 
-        would be asked
-        - `main`: a connection
-        exit code 0
-    "#]],
+            would be asked
+            - `main`: a connection
+            exit code 0
+        "#]],
     );
 }
 
@@ -66,31 +66,31 @@ fn another_replica_takes_over_from_one_that_is_down() {
     check(
         "down",
         &["--assume", "copy1=down,lag=3", "SELECT 1"],
-        expect![[r#"
-        SELECT 1
-        is a read: it reads and mentions nothing that has an effect (`SELECT`)
-        goes to copy2 (replica)
-        read (it reads and mentions nothing that has an effect) -> 2 replicas -> roundrobin -> copy1 -> open failed -> roundrobin -> copy2 -> opened
+        &expect![[r#"
+            SELECT 1
+            is a read: it reads and mentions nothing that has an effect (`SELECT`)
+            goes to copy2 (replica)
+            read (it reads and mentions nothing that has an effect) -> 2 replicas -> roundrobin -> copy1 -> open failed -> roundrobin -> copy2 -> opened
 
-        steps
-           by          reason                         leads to
-        1  router      its text only reads            1 primary, 2 replicas
-        2  router      its text only reads            0 primaries, 2 replicas
-        3  roundrobin  its turn                       `copy1`
-        4  router      it could not be reached        `copy1`
-        5  roundrobin  its turn                       `copy2`
-        6  router      a connection to it was opened  `copy2`
+            steps
+               by          reason                         leads to
+            1  router      its text only reads            1 primary, 2 replicas
+            2  router      its text only reads            2 replicas
+            3  roundrobin  its turn                       `copy1`
+            4  router      it could not be reached        `copy1`
+            5  roundrobin  its turn                       `copy2`
+            6  router      a connection to it was opened  `copy2`
 
-        candidates, before anything is asked
-        server  role     share
-        copy1   replica  50.0 %  down
-        copy2   replica  50.0 %
+            candidates, before anything is asked
+            server  role     share
+            copy1   replica  50.0 %  down
+            copy2   replica  50.0 %
 
-        would be asked
-        - `copy1`: a connection, which fails
-        - `copy2`: a connection
-        exit code 0
-    "#]],
+            would be asked
+            - `copy1`: a connection, which fails
+            - `copy2`: a connection
+            exit code 0
+        "#]],
     );
 }
 
@@ -99,7 +99,7 @@ fn a_statement_without_a_server_is_a_finding() {
     check(
         "last-used",
         &["/*ms=last_used*/ SELECT 1"],
-        expect![[r#"
+        &expect![[r#"
         /*ms=last_used*/ SELECT 1
         is a read: it reads and mentions nothing that has an effect (`SELECT`)
         has a hint that asks for the connection used last
@@ -119,31 +119,31 @@ fn a_transaction_is_told_what_it_cannot_do_yet() {
     check(
         "transaction",
         &["--in-transaction", "/*ms=replica*/ UPDATE orders SET paid = 1"],
-        expect![[r#"
-        /*ms=replica*/ UPDATE orders SET paid = 1
-        is a write: this kind of statement is not on the list of reads (`UPDATE`)
-        has a hint that asks for a replica
-        goes to copy1 (replica)
-        hint replica (this kind of statement is not on the list of reads) -> 2 replicas -> roundrobin -> copy1 -> opened
+        &expect![[r#"
+            /*ms=replica*/ UPDATE orders SET paid = 1
+            is a write: this kind of statement is not on the list of reads (`UPDATE`)
+            has a hint that asks for a replica
+            goes to copy1 (replica)
+            hint replica (this kind of statement is not on the list of reads) -> 2 replicas -> roundrobin -> copy1 -> opened
 
-        steps
-           by          reason                         leads to
-        1  router      a hint asks for a replica      1 primary, 2 replicas
-        2  router      a hint asks for a replica      0 primaries, 2 replicas
-        3  roundrobin  its turn                       `copy1`
-        4  router      a connection to it was opened  `copy1`
+            steps
+               by          reason                         leads to
+            1  router      a hint asks for a replica      1 primary, 2 replicas
+            2  router      a hint asks for a replica      2 replicas
+            3  roundrobin  its turn                       `copy1`
+            4  router      a connection to it was opened  `copy1`
 
-        candidates, before anything is asked
-        server  role     share
-        copy1   replica  50.0 %  next
-        copy2   replica  50.0 %
+            candidates, before anything is asked
+            server  role     share
+            copy1   replica  50.0 %  next
+            copy2   replica  50.0 %
 
-        would be asked
-        - `copy1`: a connection
+            would be asked
+            - `copy1`: a connection
 
-        note: `trx_stickiness` does not bind statements to a transaction's server yet: one of `begin()` runs on its primary whatever is said here; one that was begun as SQL text is not seen, and its statements are routed as shown
-        exit code 0
-    "#]],
+            note: `trx_stickiness` does not bind statements to a transaction's server yet: one of `begin()` runs on its primary whatever is said here; one that was begun as SQL text is not seen, and its statements are routed as shown
+            exit code 0
+        "#]],
     );
 }
 
@@ -277,7 +277,7 @@ fn the_same_seed_gives_the_same_server_and_shares_follow_weights() {
 }
 
 #[track_caller]
-fn check(test: &str, arguments: &[&str], expected: Expect) {
+fn check(test: &str, arguments: &[&str], expected: &Expect) {
     let folder = Folder::with_config(&format!("explain-{test}"), SHOP);
     let ended = folder.run(&[&["explain", "-c", "ms.json", "-s", "shop"], arguments].concat());
     expected.assert_eq(&ended.transcript());

@@ -1,4 +1,5 @@
 //! Runs the built `ms` the way a user does: arguments in, text and exit code out.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod run; // the binary, its arguments and its files
 

@@ -28,6 +28,8 @@ use crate::probe::Identity;
 const QUEUE: usize = 64;
 /// After that the statement has ended by itself or the server has other worries.
 const BUDGET: Duration = Duration::from_secs(1);
+/// How often somebody who closes the pool looks whether the worker is done.
+const POLL: Duration = Duration::from_millis(2);
 /// There is no such connection: it ended by itself.
 const NO_SUCH_THREAD: u16 = 1094;
 
@@ -98,6 +100,13 @@ impl KillQueue {
         // A worker that is finished without saying so died with its runtime.
         if inner.worker.as_ref().is_none_or(AbortHandle::is_finished) {
             inner.worker = Some(runtime.spawn(work(Arc::clone(pool))).abort_handle());
+        }
+    }
+
+    /// Waits until all orders were carried out or given up; each has its own budget.
+    pub(super) async fn drained(&self) {
+        while self.inner().worker.as_ref().is_some_and(|it| !it.is_finished()) {
+            tokio::time::sleep(POLL).await;
         }
     }
 

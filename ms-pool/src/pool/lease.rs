@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use sqlx_core::connection::Connection;
 use sqlx_core::describe::Describe;
 use sqlx_core::executor::Executor;
@@ -24,11 +24,6 @@ use super::settle;
 use super::stmt::Stmt;
 use crate::error::Error;
 use crate::probe::Identity;
-
-/// After its only row was fetched, an answer is read on for at most this many more …
-const ROWS_AFTER_FIRST: usize = 16;
-/// … and no new one is begun after this time: what comes so slowly is not worth waiting for.
-const TIME_AFTER_FIRST: Duration = Duration::from_millis(5);
 
 /// A connection, exclusively, until dropped.
 #[derive(Debug)]
@@ -151,16 +146,6 @@ impl Lease {
         Guarded::new(wire, held.link.conn.fetch_many(stmt), deadline)
     }
 
-    /// The first row, with the answer read to its end as long as that is cheap: a connection with rows left over is
-    /// no use to anybody.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe for the pool; dropped before it is done it costs the connection.
-    pub(crate) async fn fetch_optional(&mut self, stmt: Stmt) -> Result<Option<MySqlRow>, sqlx::Error> {
-        first_row(self.fetch_many(stmt)).await
-    }
-
     /// SQL of our own, by the text protocol, in time; the rows of all results.
     ///
     /// # Errors
@@ -178,12 +163,6 @@ impl Lease {
             rows.extend(item.right());
         }
         Ok(rows)
-    }
-
-    /// Asks for a sign of life.
-    pub(crate) async fn ping(&mut self, limit: Duration) -> Result<(), sqlx::Error> {
-        let answer = within(limit, self.ask()?.ping()).await;
-        self.heard(answer, limit)
     }
 
     /// Reads what is left of an answer that was given up between two rows; a connection in any other phase is left
@@ -321,29 +300,6 @@ impl Drop for Lease {
             }
         }
     }
-}
-
-async fn first_row(mut answer: Guarded<'_>) -> Result<Option<MySqlRow>, sqlx::Error> {
-    let row = loop {
-        match answer.try_next().await? {
-            Some(item) => {
-                if let Some(row) = item.right() {
-                    break row;
-                }
-            }
-            None => return Ok(None),
-        }
-    };
-    let first = Instant::now();
-    for _ in 0..=ROWS_AFTER_FIRST {
-        match answer.next().await {
-            Some(Ok(_)) if first.elapsed() < TIME_AFTER_FIRST => {}
-            Some(Ok(_)) | None => break,
-            // The caller has its row. A server's error ends the answer; any other one left its mark.
-            Some(Err(_)) => break,
-        }
-    }
-    Ok(Some(row))
 }
 
 /// `None` when it took too long.

@@ -20,6 +20,7 @@
 //! preceded by a mark that only a complete answer takes away again ([`phase`]).
 
 mod dial; // one connect, from address to identity
+mod first_row; // one row, and the end of its answer
 mod guarded; // a statement's answer, watched
 mod kill; // tells the server that nobody is listening any more
 mod lease; // the right to use a connection
@@ -36,6 +37,7 @@ mod stmt; // a statement, taken apart
 mod target; // what to dial
 
 pub(crate) use self::{
+    first_row::first_row,
     guarded::Guarded,
     lease::Lease,
     limits::Limits,

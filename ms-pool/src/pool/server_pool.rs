@@ -192,7 +192,7 @@ impl ServerPool {
             limit: self.limits.max_connections.get(),
             waited: began.elapsed(),
         };
-        tracing::warn!(server = %self.server(), limit = self.limits.max_connections.get(), "{error}");
+        tracing::debug!(server = %self.server(), limit = self.limits.max_connections.get(), "{error}");
         error
     }
 
@@ -361,7 +361,8 @@ impl ServerPool {
             // Listen first, look then: a slot that comes back in between is not missed.
             back.as_mut().enable();
             if self.slots_out() == 0 {
-                return true;
+                // Statements that were abandoned a moment ago are still running on the server.
+                return timeout_at(deadline, self.kills.drained()).await.is_ok();
             }
             if timeout_at(deadline, back).await.is_err() {
                 return false;

@@ -43,6 +43,22 @@ impl Dial {
     }
 }
 
+/// As a URI: `tcp://host:port` or `unix://path`.
+impl fmt::Display for Dial {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Dial::Configured(it) => match &it.address {
+                Address::Tcp { host, port } => write!(f, "tcp://{host}:{port}"),
+                Address::Socket(path) => write!(f, "unix://{}", path.display()),
+            },
+            Dial::Ready(it) => match it.0.get_socket() {
+                Some(path) => write!(f, "unix://{}", path.display()),
+                None => write!(f, "tcp://{}:{}", it.0.get_host(), it.0.get_port()),
+            },
+        }
+    }
+}
+
 /// Options handed in ready-made. sqlx's `Debug` for them prints the password and the key; this one does not.
 pub(crate) struct Ready(pub(crate) Box<MySqlConnectOptions>);
 

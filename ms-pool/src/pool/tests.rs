@@ -9,5 +9,5 @@ mod refusing; // servers that are not there, not talking or not willing
 mod world; // servers, pools and shorthand
 
 #[path = "../../tests/support/relay.rs"]
-#[allow(unreachable_pub)] // The tests of the public face use the same file.
+#[allow(unreachable_pub, dead_code)] // The tests of the public face use the same file.
 mod relay;

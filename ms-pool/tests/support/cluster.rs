@@ -117,3 +117,55 @@ pub async fn table(name: &str, columns: &str) -> String {
 pub async fn synced() {
     control("wait-sync").await;
 }
+
+/// What a database administrator sees: one number, from the server behind `url`.
+pub async fn number(url: &str, sql: &str) -> u64 {
+    let row = sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&mut direct(url).await).await.unwrap();
+    let text: String = row.try_get_unchecked::<String, _>(0).unwrap();
+    text.parse().unwrap_or_else(|_| panic!("`{text}` is no number: {sql}"))
+}
+
+/// Makes an account for one test alone, so that its connections can be told from those of others; on all servers.
+///
+/// The password is the name. Logs in once everywhere: MySQL lets nobody in without TLS whose password it has not seen.
+pub async fn account(name: &str) {
+    let mut primary = direct(&primary_url()).await;
+    let create = format!(
+        "DROP USER IF EXISTS {name}@'%'; CREATE USER {name}@'%' IDENTIFIED BY '{name}'; GRANT ALL ON *.* TO {name}@'%'"
+    );
+    sqlx::raw_sql(sqlx::AssertSqlSafe(create)).execute(&mut primary).await.unwrap();
+    synced().await;
+    for url in [primary_url(), replica_url(1), replica_url(2)] {
+        direct(&url.replace("app:app", &format!("{name}:{name}"))).await.close().await.unwrap();
+    }
+}
+
+/// Connections of an account to a server.
+pub async fn connections_of(name: &str, url: &str) -> u64 {
+    number(url, &format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{name}'")).await
+}
+
+/// Kills the connections of an account to a server; says how many there were.
+pub async fn kill_connections_of(name: &str, url: &str) -> usize {
+    let mut root = direct(url).await;
+    let sql = format!("SELECT id FROM information_schema.processlist WHERE user = '{name}'");
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(sql)).fetch_all(&mut root).await.unwrap();
+    for row in &rows {
+        let id: String = row.try_get_unchecked(0).unwrap();
+        // It may have gone by itself.
+        let _ = sqlx::raw_sql(sqlx::AssertSqlSafe(format!("KILL {id}"))).execute(&mut root).await;
+    }
+    let left = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE user = '{name}'");
+    eventually("the killed connections to go", async || number(url, &left).await == 0).await;
+    rows.len()
+}
+
+/// Waits up to two seconds for something to become true; says how long it took.
+pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> std::time::Duration {
+    let began = std::time::Instant::now();
+    while !is_so().await {
+        assert!(began.elapsed() < std::time::Duration::from_secs(2), "still waiting for {what}");
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    began.elapsed()
+}

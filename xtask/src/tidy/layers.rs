@@ -8,6 +8,7 @@ use std::{path::Path, process::Command};
 use serde_json::Value;
 
 use super::TidyError;
+use crate::cargo;
 
 /// What a crate of the workspace may depend on, beside libraries that do no I/O.
 struct Rule {
@@ -37,7 +38,7 @@ const RULES: &[Rule] = &[
 
 /// Every dependency that breaks a rule, as a sentence.
 pub(super) fn problems(root: &Path) -> Result<Vec<String>, TidyError> {
-    let output = Command::new(env!("CARGO"))
+    let output = Command::new(cargo::program())
         .args(["metadata", "--no-deps", "--format-version", "1"])
         .current_dir(root)
         .output()
@@ -68,7 +69,8 @@ fn check(metadata: &Value) -> Vec<String> {
 impl Rule {
     fn forbids(&self, on: &str, shipped: bool) -> Option<&'static str> {
         if on.starts_with("ms-") || on == "xtask" {
-            return (!self.ours.contains(&on)).then_some("arrows point down only, and the middle crates do not know each other");
+            return (!self.ours.contains(&on))
+                .then_some("arrows point down only, and the middle crates do not know each other");
         }
         if !self.io && (on.starts_with("sqlx") || on.starts_with("tokio")) {
             return Some("only ms-pool and what stands on it do I/O");

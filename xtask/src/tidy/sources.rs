@@ -11,8 +11,17 @@ use super::TidyError;
 const PURE: &[&str] = &["ms-config", "ms-filters", "ms-gtid", "ms-hints", "ms-xa", "ms-fabric"];
 
 /// What makes an answer depend on more than the arguments.
-const IMPURE: &[&str] =
-    &["Instant::now", "SystemTime", "std::env", "std::fs", "std::net", "std::process", "fastrand", "rand::", "println!"];
+const IMPURE: &[&str] = &[
+    "Instant::now",
+    "SystemTime",
+    "std::env",
+    "std::fs",
+    "std::net",
+    "std::process",
+    "fastrand",
+    "rand::",
+    "println!",
+];
 
 /// Module names that say nothing about what is inside.
 const NAMELESS: &[&str] = &["utils.rs", "util.rs", "helpers.rs", "common.rs", "misc.rs"];
@@ -88,7 +97,10 @@ mod tests {
         assert_eq!(check("ms-x/src/a.rs", code, true).len(), 1);
         assert_eq!(check("ms-x/src/a.rs", code, false), Vec::<String>::new());
         assert_eq!(check("ms-x/src/a.rs", "// not Instant::now\n", true), Vec::<String>::new());
-        assert_eq!(check("ms-x/src/a.rs", &format!("#[cfg(test)]\nmod tests {{\n{code}}}\n"), true), Vec::<String>::new());
+        assert_eq!(
+            check("ms-x/src/a.rs", &format!("#[cfg(test)]\nmod tests {{\n{code}}}\n"), true),
+            Vec::<String>::new()
+        );
     }
 
     #[test]

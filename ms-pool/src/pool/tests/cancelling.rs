@@ -147,7 +147,7 @@ async fn a_statement_that_is_too_slow_is_given_up_and_so_is_its_connection() {
     assert_eq!((code(&error), lease.phase()), (2013, Phase::Asking));
     let next = number(&mut lease, text("SELECT 1")).await.unwrap_err();
     assert!(matches!(Error::of(&next), Some(Error::Abandoned { .. })), "{next:?}");
-    assert!(lease.ping(SOON).await.is_err());
+    assert!(lease.begin(None, SOON).await.is_err());
     drop(lease);
     until("the order", || pool.state().counters.kills_sent == 1).await;
     is_sound(&pool).await;
@@ -193,12 +193,12 @@ async fn fetching_one_row_leaves_nothing_behind() {
     let pool = pool(&primary(), 1);
     let mut lease = lease(&pool).await.unwrap();
     for sql in ["SELECT 1 WHERE 1 = 0", "SELECT 1", "SELECT 1 UNION ALL SELECT 2", "SELECT 1; SELECT no_such_column"] {
-        let row = lease.fetch_optional(text(sql)).await.unwrap();
+        let row = first_row(lease.fetch_many(text(sql))).await.unwrap();
         assert_eq!(row.is_some(), !sql.contains("1 = 0"));
         assert!(lease.is_ready(), "{sql}");
     }
     let many = "SELECT ordinal_position FROM information_schema.columns";
-    assert!(lease.fetch_optional(text(many)).await.unwrap().is_some());
+    assert!(first_row(lease.fetch_many(text(many))).await.unwrap().is_some());
     assert_eq!(lease.phase(), Phase::Unread);
     drop(lease);
     is_sound(&pool).await;

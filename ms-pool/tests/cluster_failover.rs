@@ -1,0 +1,230 @@
+//! Servers that cannot be connected to: who takes their statements, and what the caller hears.
+
+#[path = "support/cluster.rs"]
+mod support;
+
+#[path = "support/shop.rs"]
+mod shop;
+#[path = "support/told.rs"]
+mod told;
+
+use std::{
+    collections::HashSet,
+    sync::{Arc, Mutex},
+};
+
+use ms_pool::{Cluster, Counter, Error, Session, Statistics, code};
+use shop::{Shop, closed_port, socket, tcp};
+use support::{address, primary_url, replica_url};
+use told::{Eavesdropper, told};
+
+const IN_TURN: &str = r#""filters": {"roundrobin": []}"#;
+
+fn at(url: &str) -> String {
+    let (host, port) = address(url);
+    tcp(&host, port)
+}
+
+fn dead() -> String {
+    tcp("127.0.0.1", closed_port())
+}
+
+/// The name of the server that ran it, or the number of the error.
+async fn run(session: &mut Session, sql: &'static str) -> Result<String, u16> {
+    match sqlx::raw_sql(sql).execute(&mut *session).await {
+        Ok(_) => Ok(session.last_used().unwrap().name.to_owned()),
+        Err(error) => Err(code(&error)),
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn an_unreachable_replica_is_replaced_as_configured() {
+    // Replicas in the order in which they are tried, what `failover` says, where the first read runs, failed connects.
+    check_read("-+", "", Err(2003), 1).await;
+    check_read("-+", r#""failover": "disabled""#, Err(2003), 1).await;
+    check_read("-+", r#""failover": {"strategy": "master"}"#, Ok("primary"), 1).await;
+    check_read("-+", r#""failover": ["master"]"#, Ok("primary"), 1).await;
+    check_read("-+", r#""failover": "master""#, Ok("primary"), 1).await;
+    check_read("-+", r#""failover": "primary""#, Ok("primary"), 1).await;
+    check_read("-+", r#""failover": ["loop_before_master"]"#, Ok("replica1"), 1).await;
+    check_read("--", r#""failover": "loop_before_master""#, Ok("primary"), 2).await;
+    // One retry is the default: the second failure is the last one.
+    check_read("--+", r#""failover": {"strategy": "loop_before_master"}"#, Ok("primary"), 2).await;
+    check_read("--+", r#""failover": {"strategy": "loop_before_master", "max_retries": 1}"#, Ok("primary"), 2).await;
+    check_read("--+", r#""failover": {"strategy": "loop_before_master", "max_retries": 2}"#, Ok("replica2"), 2).await;
+    check_read("---+", r#""failover": {"strategy": "loop_before_master", "max_retries": 0}"#, Ok("replica3"), 3).await;
+    check_read("+-", r#""failover": {"strategy": "loop_before_master"}"#, Ok("replica0"), 0).await;
+}
+
+async fn check_read(replicas: &str, failover: &str, expected: Result<&str, u16>, failures: u64) {
+    let mut shop = Shop::new().primary("primary", &at(&primary_url()));
+    for (n, alive) in replicas.chars().enumerate() {
+        let address = if alive == '+' { at(&replica_url(1)) } else { dead() };
+        shop = shop.replica(&format!("replica{n}"), &address);
+    }
+    shop = shop.with(IN_TURN);
+    if !failover.is_empty() {
+        shop = shop.with(failover);
+    }
+    for compat in ["classic", "strict"] {
+        let statistics = Arc::new(Statistics::default());
+        let shop = shop.clone().with(&format!(r#""compat": "{compat}""#));
+        let db = shop.builder().statistics(Arc::clone(&statistics)).build().unwrap();
+        let ran = run(&mut db.session(), "SELECT 1").await;
+        assert_eq!(ran, expected.map(str::to_owned), "{compat} {replicas} {failover}");
+        assert_eq!(statistics.get(Counter::LazyReplicaFailure), failures, "{compat} {replicas} {failover}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_failed_replica_is_tried_again_unless_it_is_to_be_remembered() {
+    check_memory("false", 3).await;
+    check_memory("true", 1).await;
+}
+
+async fn check_memory(remember: &str, connects: u64) {
+    let failover = format!(r#""failover": {{"strategy": "master", "remember_failed": {remember}}}"#);
+    let shop = Shop::new().primary("primary", &at(&primary_url())).replica("replica", &dead()).with(&failover);
+    let db = shop.build();
+    let mut session = db.session();
+    for _ in 0..3 {
+        assert_eq!(run(&mut session, "SELECT 1").await.as_deref(), Ok("primary"));
+    }
+    assert_eq!(db.state()[1].failed, connects, "remember_failed {remember}");
+    // What one session knows is nobody else's business yet.
+    assert_eq!(run(&mut db.session(), "SELECT 1").await.as_deref(), Ok("primary"));
+    assert_eq!(db.state()[1].failed, connects + 1, "remember_failed {remember}");
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_remembered_failure_keeps_its_number() {
+    let shop = Shop::new().primary("primary", &at(&primary_url())).replica("replica", &dead());
+    let db = shop.with(r#""failover": {"strategy": "disabled", "remember_failed": true}"#).with(IN_TURN).build();
+    let mut session = db.session();
+    for _ in 0..3 {
+        assert_eq!(run(&mut session, "SELECT 1").await, Err(2003));
+    }
+    assert_eq!(db.state()[1].failed, 1);
+    let error = sqlx::query("SELECT 1").execute(&mut session).await.unwrap_err();
+    assert!(matches!(Error::of(&error), Some(Error::Remembered { .. })), "{error:?}");
+    assert_eq!(run(&mut session, "DO 1").await.as_deref(), Ok("primary"), "writes go on");
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn with_several_primaries_another_takes_the_write_if_the_strategy_loops() {
+    check_write(true, "", Err(2003)).await;
+    check_write(true, r#""failover": "master""#, Err(2003)).await;
+    check_write(true, r#""failover": "loop_before_master""#, Ok("second")).await;
+    // Without multi_master the second one is not there.
+    check_write(false, r#""failover": "loop_before_master""#, Err(2003)).await;
+}
+
+async fn check_write(multi_master: bool, failover: &str, expected: Result<&str, u16>) {
+    let shop = Shop::new().primary("first", &dead()).primary("second", &at(&primary_url()));
+    let mut shop = shop.with(&format!(r#""multi_master": {multi_master}"#)).with(IN_TURN);
+    if !failover.is_empty() {
+        shop = shop.with(failover);
+    }
+    let db = shop.build();
+    let ran = run(&mut db.session(), "DO 1").await;
+    assert_eq!(ran, expected.map(str::to_owned), "multi_master {multi_master} {failover}");
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn several_primaries_take_turns() {
+    let shop = Shop::new().primary("first", &at(&primary_url())).primary("second", &at(&primary_url()));
+    let db = shop.with(r#""multi_master": true"#).with(IN_TURN).build();
+    let mut session = db.session();
+    let mut ran = Vec::new();
+    for _ in 0..4 {
+        ran.push(run(&mut session, "DO 1").await.unwrap());
+    }
+    assert_eq!(ran.iter().collect::<HashSet<_>>().len(), 2, "{ran:?}");
+    assert!(ran[0] == ran[2] && ran[1] == ran[3], "{ran:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn every_kind_of_refusal_has_its_number() {
+    let primary = at(&primary_url());
+    check_code("app", "app", &dead(), 2003, "HY000").await;
+    check_code("app", "app", &socket("/no/such/mysqld.sock"), 2002, "HY000").await;
+    check_code("app", "app", &tcp("no-such-host.invalid", 3306), 2005, "HY000").await;
+    check_code("app", "wrong-hunter2", &primary, 1045, "28000").await;
+    check_code("nobody_at_all", "wrong-hunter2", &primary, 1045, "28000").await;
+    check_code("app", "app", &format!(r#"{primary}, "tls": {{"mode": "required", "ca": "/no/such/ca.pem"}}"#), 2000, "HY000").await;
+}
+
+/// The same through every door.
+async fn check_code(user: &str, password: &str, address: &str, expected: u16, state: &str) {
+    let shop = Shop::new().account(user, password).primary("primary", address).with(r#""lazy_connections": false"#);
+    let ears = Eavesdropper::default();
+    let listening = ears.listen();
+    let refused = shop.builder().connect().await.unwrap_err();
+    let db = shop.build();
+    let by_statement = sqlx::query("DO 1").execute(&db).await.unwrap_err();
+    let by_session = sqlx::query("DO 1").fetch_all(&mut db.session()).await.unwrap_err();
+    let by_begin = db.begin().await.unwrap_err();
+    drop(listening);
+
+    assert_eq!((refused.code(), refused.sqlstate()), (expected, state), "{address}");
+    assert_eq!([&by_statement, &by_session, &by_begin].map(code), [expected; 3], "{address}");
+    assert!(told(&refused).contains("`primary`"), "{}", told(&refused));
+    let all = format!("{} {refused:?} {by_statement:?} {by_session:?} {by_begin:?} {db:?}", ears.heard());
+    assert!(!all.contains("wrong-hunter2"), "{all}");
+    assert_eq!(db.size(), 0, "{address}");
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_connect_that_fails_leaves_nothing_open() {
+    let name = "failover_eager";
+    support::account(name).await;
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&warnings);
+    let statistics = Arc::new(Statistics::default());
+    let shop = Shop::new().account(name, name).primary("primary", &at(&primary_url()));
+    let shop = shop.replica("dead1", &dead()).replica("alive", &at(&replica_url(1))).replica("dead2", &dead());
+    let builder = shop.with(r#""lazy_connections": false"#).builder().statistics(Arc::clone(&statistics));
+    let error = builder.on_warning(move |it| sink.lock().unwrap().push(it.to_string())).connect().await.unwrap_err();
+
+    assert_eq!(error.code(), 2003);
+    assert!(told(&error).contains("`dead1`"), "{}", told(&error));
+    // All were tried: an operator hears of both.
+    let warnings = warnings.lock().unwrap().clone();
+    assert!(warnings.len() == 2 && warnings[1].contains("`dead2`"), "{warnings:?}");
+    let counted = [Counter::EagerPrimarySuccess, Counter::EagerReplicaSuccess, Counter::EagerReplicaFailure];
+    assert_eq!(counted.map(|it| statistics.get(it)), [1, 1, 2]);
+    for url in [primary_url(), replica_url(1)] {
+        support::eventually("the connections to close", async || support::connections_of(name, &url).await == 0).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn statements_and_passwords_are_in_no_trace() {
+    let from_urls = support::builder().0;
+    let from_file = Cluster::builder().config_text("test.json", support::section(""));
+    for builder in [from_urls, from_file] {
+        let ears = Eavesdropper::default();
+        let listening = ears.listen();
+        let db = builder.connect().await.unwrap();
+        let mut session = db.session();
+        sqlx::query("SELECT 'secret-in-text'").execute(&db).await.unwrap();
+        sqlx::query("DO 'secret-in-text'").execute(&mut session).await.unwrap();
+        let mut tx = db.begin().await.unwrap();
+        sqlx::query("DO ?").bind("secret-in-argument").execute(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        sqlx::query("SELECT 'secret-in-text' FROM nowhere").execute(&db).await.unwrap_err();
+        drop(listening);
+        let heard = format!("{} {db:?} {session:?}", ears.heard());
+        assert!(heard.contains("ms_pool::decision"), "{heard}");
+        assert!(!heard.contains("secret-in"), "{heard}");
+        assert!(!heard.contains("app:app"), "{heard}");
+    }
+}
