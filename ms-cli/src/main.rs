@@ -7,6 +7,7 @@
 //! a [`Failure`](failure::Failure) that is printed here. One file per command; the other files are one idea each.
 
 mod check; // ms check
+mod conform; // ms conform
 mod exec; // ms exec
 mod explain; // ms explain
 mod servers; // ms servers
@@ -50,6 +51,7 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     Check(check::Args),
+    Conform(conform::Args),
     Explain(explain::Args),
     Exec(exec::Args),
     Servers(servers::Args),
@@ -82,6 +84,7 @@ fn main() -> ExitCode {
     let mut out = Out::stdout();
     let ended = match cli.command {
         Command::Check(args) => check::run(&args, &mut out),
+        Command::Conform(args) => conform::run(&args, &mut out),
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Exec(args) => exec::run(&args, &mut out),
         Command::Servers(args) => servers::run(&args, &mut out),

@@ -9,10 +9,10 @@ use std::{hint::black_box, time::Duration};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ms_filters::{
-    Failover, Filter, Inputs, Pipeline, Random, Request, Rng, Role, RoundRobin, Router, Scratch, Server, ServerIx,
-    ServerState, SessionMemory, Topology, View, narrow_fn,
+    Failover, Filter, Inputs, NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, Request, Rng, Role,
+    RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Topology, View, narrow_fn, user_fn,
 };
-use ms_hints::{Access, Options, Statement};
+use ms_hints::{Access, Level, Options, Statement};
 
 struct AllOpen;
 
@@ -36,6 +36,21 @@ fn decide(c: &mut Criterion) {
     });
     row(c, "4 servers, narrowed to 3, roundrobin", 3, even, Access::Read, || {
         vec![Box::new(narrow_fn("some", |_, it| it.retain(|_, it| it.index() != 2))), Box::new(RoundRobin::new())]
+    });
+    for (name, level) in [("strong", Level::Strong), ("eventual", Level::Eventual)] {
+        row(c, &format!("3 servers, {name}, random"), 2, even, Access::Read, || {
+            vec![Box::new(QualityOfService::new(level)), Box::new(Random::new())]
+        });
+    }
+    let groups = |replica| NodeGroup { name: "reports".to_owned(), primaries: vec![0], replicas: vec![replica] };
+    row(c, "3 servers, node_groups, no comment, random", 2, even, Access::Read, || {
+        vec![Box::new(NodeGroups::new([groups(1)])), Box::new(Random::new())]
+    });
+    row_of(c, "3 servers, node_groups, one named, random", b"/*reports*/SELECT 1", 2, even, Access::Read, || {
+        vec![Box::new(NodeGroups::new([groups(1)])), Box::new(Random::new())]
+    });
+    row(c, "3 servers, user", 2, even, Access::Read, || {
+        vec![Box::new(user_fn("shop", "cb", |call| call.replicas.uri(1).into()))]
     });
     row(c, "64 servers, random", 63, even, Access::Read, || vec![Box::new(Random::new())]);
     row(c, "64 servers, roundrobin", 63, even, Access::Read, || vec![Box::new(RoundRobin::new())]);
@@ -63,9 +78,21 @@ fn row(
     access: Access,
     filters: impl FnOnce() -> Vec<Box<dyn Filter>>,
 ) {
+    row_of(c, name, b"SELECT 1", replicas, weight, access, filters);
+}
+
+fn row_of(
+    c: &mut Criterion,
+    name: &str,
+    sql: &'static [u8],
+    replicas: usize,
+    weight: impl Fn(usize) -> u16,
+    access: Access,
+    filters: impl FnOnce() -> Vec<Box<dyn Filter>>,
+) {
     let router = router(replicas, weight, filters());
     let cluster = router.cluster_memory();
-    let mut statement = Statement::parse(b"SELECT 1", &Options::default());
+    let mut statement = Statement::parse(sql, &Options::default());
     statement.access = access;
     let (mut rng, mut session, mut scratch) = (Rng::from_seed(1), SessionMemory::default(), Scratch::default());
     c.bench_function(name, |b| {

@@ -6,7 +6,7 @@
 //!
 //! A group may have no replicas: reads that name it are then up to failover.
 
-use ms_hints::CommentStyle;
+use ms_hints::{Comment, CommentStyle};
 
 use crate::{
     candidates::Candidates,
@@ -51,6 +51,13 @@ impl NodeGroups {
         NodeGroups { groups: groups.into() }
     }
 
+    fn named_by(&self, comment: &Comment<'_>) -> Option<&Group> {
+        match comment.style {
+            CommentStyle::Block | CommentStyle::Executable => self.find(comment.text),
+            CommentStyle::Dashes | CommentStyle::Hash => None,
+        }
+    }
+
     fn find(&self, name: &[u8]) -> Option<&Group> {
         let position = self.groups.binary_search_by(|it| (*it.name).cmp(name)).ok()?;
         self.groups.get(position)
@@ -86,8 +93,8 @@ impl Filter for NodeGroups {
         if cx.request.statement.body == 0 {
             return Verdict::Keep(Reason::Unchanged);
         }
-        let mut comments = cx.request.statement.leading_comments().filter(|it| it.style == CommentStyle::Block);
-        let Some(group) = comments.find_map(|it| self.find(it.text)) else {
+        let mut comments = cx.request.statement.leading_comments();
+        let Some(group) = comments.find_map(|it| self.named_by(&it)) else {
             return Verdict::Keep(Reason::Unchanged);
         };
         let topology = cx.topology;

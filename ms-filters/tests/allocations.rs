@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use ms_filters::{
-    Failover, Filter, Inputs, Outcome, Pipeline, Random, Request, Rng, Role, RoundRobin, Router, Scratch, Server,
-    ServerIx, ServerState, SessionMemory, Step, Strategy, Topology, View, narrow_fn,
+    Choices, Failover, Filter, Inputs, NodeGroup, NodeGroups, Outcome, Pipeline, QualityOfService, Random, Request,
+    Rng, Role, RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Step, Strategy, Topology,
+    View, narrow_fn, user_fn, user_multi_fn,
 };
-use ms_hints::{Access, Options, Statement};
+use ms_hints::{Access, Level, Options, Statement};
 
 /// All are open but one, which cannot be reached.
 struct AllButOne(ServerIx);
@@ -37,14 +38,35 @@ fn narrowed_lists_allocate_nothing_when_they_were_seen_before() {
     check(vec![Box::new(odd()), Box::new(Random::sticky())], 5);
 }
 
+#[test]
+fn filters_that_narrow_allocate_nothing() {
+    let groups = || NodeGroups::new([NodeGroup { name: "A".into(), primaries: vec![0], replicas: vec![0, 2, 4] }]);
+    check_sql("/*A*/SELECT 1", vec![Box::new(groups()), Box::new(RoundRobin::new())], 1);
+    check_sql("/*B*/SELECT 1", vec![Box::new(groups()), Box::new(Random::new())], 1);
+    for level in [Level::Strong, Level::Session, Level::Eventual] {
+        check(vec![Box::new(QualityOfService::new(level)), Box::new(RoundRobin::new())], 1);
+    }
+}
+
+#[test]
+fn callbacks_allocate_only_what_they_answer() {
+    check(vec![Box::new(user_fn("shop", "cb", |call| call.replicas.uri(0).into()))], 1);
+    check(vec![Box::new(user_multi_fn("shop", "cb", |_| Choices::All)), Box::new(RoundRobin::new())], 1);
+}
+
 #[track_caller]
 fn check(filters: Vec<Box<dyn Filter>>, weight: u16) {
+    check_sql("SELECT 1", filters, weight);
+}
+
+#[track_caller]
+fn check_sql(sql: &str, filters: Vec<Box<dyn Filter>>, weight: u16) {
     let replicas = (0..9).map(|it| Server::replica(format!("replica{it}")).with_weight(weight));
     let topology = Topology::new(std::iter::once(Server::primary("primary")).chain(replicas)).expect("there are ten");
     let failover = Failover::new(Strategy::LoopBeforePrimary);
     let router = Router::new(topology, Pipeline::new(filters).expect("the last filter picks"), failover);
     let cluster = router.cluster_memory();
-    let mut statement = Statement::parse(b"SELECT 1", &Options::default());
+    let mut statement = Statement::parse(sql.as_bytes(), &Options::default());
     statement.access = Access::Read;
     let (mut rng, mut session, mut scratch) = (Rng::from_seed(1), SessionMemory::default(), Scratch::default());
 

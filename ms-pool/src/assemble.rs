@@ -8,7 +8,7 @@ use std::{
     io::{self, Read},
     path::{Path, PathBuf},
     str::FromStr,
-    sync::Arc,
+    sync::{Arc, atomic::AtomicU64},
 };
 
 use ms_config::{
@@ -176,7 +176,11 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
     let warnings = parsed.of_section(&section.name).cloned().collect();
 
     let nodes = section_nodes(&builder, section)?;
-    let filters = section.filters.iter().map(|it| filter(it, &section.name, &builder.callbacks)).collect::<Result<Vec<_>, _>>()?;
+    let filters = section
+        .filters
+        .iter()
+        .map(|it| filter(it, &section.name, &builder.callbacks))
+        .collect::<Result<Vec<_>, _>>()?;
     let pipeline = Pipeline::new(filters).map_err(|source| Error::Config { source: source.into() })?;
     let rules = rules(section.switches, section.master_on_write, &section.read_functions);
     let lazy = builder.lazy.unwrap_or(section.lazy_connections);
@@ -261,6 +265,11 @@ fn section_nodes(builder: &Builder, section: &Section) -> Result<Vec<Node>, Erro
 
 fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Cluster, Error> {
     let switches = settings.resolve();
+    let inherited = url::Inherited {
+        user: builder.user.as_deref(),
+        credentials: builder.credentials.as_ref(),
+        database: builder.database.as_deref(),
+    };
     let mut nodes = Vec::new();
     let used = if switches.multi_master { urls.primaries.len() } else { urls.primaries.len().min(1) };
     let primaries = urls.primaries[..used].iter().map(|url| ("primary", url));
@@ -268,7 +277,7 @@ fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Clust
     let mut number = 0;
     for (role, url) in primaries.chain(replicas) {
         number = if number > 0 && role == "replica" && nodes.len() == used { 1 } else { number + 1 };
-        let dial = url::dial(url).map_err(|source| Unusable::Url { role, number, source })?;
+        let dial = url::dial(url, &inherited).map_err(|source| Unusable::Url { role, number, source })?;
         let name = if role == "primary" && number == 1 { role.to_owned() } else { format!("{role}{number}") };
         let address = dial.to_string();
         let replica = role == "replica";
@@ -335,7 +344,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         warnings: plan.warnings,
         statistics: plan.counting.then(|| builder.statistics.unwrap_or_else(Statistics::process)),
         hooks: builder.hooks,
-        seed: builder.seed,
+        seed: builder.seed.map(AtomicU64::new),
         sql_mode: KnownSqlMode::default(),
     }))
 }

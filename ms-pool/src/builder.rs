@@ -127,7 +127,8 @@ impl Builder {
         self
     }
 
-    /// Makes random choices repeatable, for tests. Without a seed every cluster and session draws its own.
+    /// Makes random choices repeatable, for tests: the n-th session of the cluster always draws the same, and each statement
+    /// through `&Cluster` counts as a session. Without a seed all draw their own.
     pub fn seed(mut self, seed: u64) -> Self {
         self.seed = Some(seed);
         self

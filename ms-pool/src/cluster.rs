@@ -4,7 +4,7 @@ use std::{
     fmt,
     sync::{
         Arc,
-        atomic::{AtomicU8, Ordering},
+        atomic::{AtomicU8, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -63,7 +63,8 @@ pub(crate) struct Inner {
     /// `None` when nothing is counted.
     pub(crate) statistics: Option<Arc<Statistics>>,
     pub(crate) hooks: Hooks,
-    pub(crate) seed: Option<u64>,
+    /// With a builder's seed, what the next session draws from; every one gets its own.
+    pub(crate) seed: Option<AtomicU64>,
     pub(crate) sql_mode: KnownSqlMode,
 }
 
@@ -80,6 +81,16 @@ pub(crate) struct Rules {
     pub(crate) compat: ms_hints::Compat,
     pub(crate) settings: ms_filters::Settings,
     pub(crate) read_functions: Box<[&'static str]>,
+}
+
+impl Inner {
+    #[inline]
+    pub(crate) fn next_seed(&self) -> u64 {
+        match &self.seed {
+            Some(next) => next.fetch_add(1, Ordering::Relaxed),
+            None => fastrand::u64(..),
+        }
+    }
 }
 
 impl Rules {

@@ -165,15 +165,6 @@ pub enum Error {
         source: Box<dyn StdError + Send + Sync>,
     },
 
-    /// The configuration has no section of this name.
-    #[error("the configuration has no section `{section}`, only {}", known.join(", "))]
-    UnknownSection {
-        /// The name asked for.
-        section: String,
-        /// The names there are.
-        known: Vec<String>,
-    },
-
     /// The router found no server the statement may run on.
     #[error("{why}")]
     Refused {
@@ -320,7 +311,7 @@ impl From<Error> for sqlx::Error {
                 sqlx::Error::Io(io::Error::new(io::ErrorKind::NotConnected, error))
             }
             Error::AcquireTimeout { .. } | Error::NoSlot => sqlx::Error::PoolTimedOut,
-            Error::Credentials { .. } | Error::TlsFile { .. } | Error::Config { .. } | Error::UnknownSection { .. } => {
+            Error::Credentials { .. } | Error::TlsFile { .. } | Error::Config { .. } => {
                 sqlx::Error::Configuration(Box::new(error))
             }
             Error::Closed | Error::TransactionDepth { .. } | Error::Refused { .. } | Error::NeedsSession { .. } => {

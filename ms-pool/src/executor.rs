@@ -11,6 +11,7 @@ use std::{
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use futures_util::{StreamExt, stream};
+use ms_filters::Role;
 use ms_hints::Route;
 use sqlx_core::{
     acquire::Acquire,
@@ -24,9 +25,9 @@ use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTypeInfo
 
 use crate::{
     Cluster, Error, On, Session,
-    pool::{Lease, Stmt},
+    pool::{Lease, Stmt, first_row},
     route::{Now, Routed, route_now},
-    run::{Item, Reroute, Running, first_row, once, run},
+    run::{Item, Reroute, Running, once, run},
 };
 
 impl Session {
@@ -215,7 +216,8 @@ impl<'c> Acquire<'c> for &'c Cluster {
     /// Always fails: sqlx's `Transaction` can only own connections of sqlx's own pool. The error names `begin()` of the
     /// cluster, which is what method call syntax finds.
     fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, MySql>, sqlx::Error>> {
-        let error = Error::NeedsSession { what: "a transaction begun through sqlx's `Acquire`".into() };
+        let why = "sqlx's `Transaction` cannot own a connection of this crate: call `begin()` of the cluster itself";
+        let error = Error::Refused { why: why.into() };
         Box::pin(std::future::ready(Err(error.into())))
     }
 }
@@ -223,11 +225,16 @@ impl<'c> Acquire<'c> for &'c Cluster {
 /// A connection to the primary the router picks for a write.
 pub(crate) async fn lease_primary(cluster: &Cluster) -> Result<Lease, sqlx::Error> {
     let mut session = Session::new(cluster.clone());
+    session.core.for_transaction = true;
     let begin = Stmt::text("BEGIN".into_sql_str());
     let server = session.route(&begin, Some(Route::Primary)).await?.server;
-    let mut lease = session.slots.remove(server).expect("it was routed there").lease;
-    lease.untaint();
-    Ok(lease)
+    let slot = session.slots.remove(server).expect("it was routed there");
+    if cluster.member(server).role != Role::Primary {
+        // A filter that picks by itself, such as `user`, may name any server.
+        let why = format!("the filters picked `{}`, which is not a primary, for a transaction", slot.lease.server());
+        return Err(Error::Refused { why: why.into() }.into());
+    }
+    Ok(slot.lease)
 }
 
 /// A bare connection to a primary; closed when dropped. See [`Acquire`] for [`Cluster`].

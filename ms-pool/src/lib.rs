@@ -51,6 +51,9 @@ mod state; // what there is to see
 mod statistics; // what was routed where
 mod url; // servers named in code
 
+pub use ms_config::{Compat, PoolSettings, Settings};
+pub use ms_filters::Role;
+
 pub use self::{
     builder::Builder,
     cluster::Cluster,

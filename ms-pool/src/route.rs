@@ -13,7 +13,7 @@ use ms_hints::{Access, Effect, Protocol, Route, State, Statement, Transaction};
 use crate::{
     Cluster, Counter, Error, Session,
     pool::{Lease, Phase, Stmt},
-    session::{Core, Slots},
+    session::{Core, Slot, Slots},
 };
 
 /// How long rows that nobody fetched may hold up the next statement on their connection.
@@ -32,14 +32,12 @@ pub(crate) struct Routed {
 }
 
 /// What a session has open.
-struct Open<'a>(&'a Slots);
+struct Open<'a>(&'a [Slot]);
 
 impl View for Open<'_> {
     #[inline]
     fn server(&self, server: ServerIx) -> ServerState {
-        let mut state = ServerState::default();
-        state.open = self.0.position(server).is_some();
-        state
+        ServerState { open: self.0.iter().any(|slot| slot.server == server), ..ServerState::default() }
     }
 }
 
@@ -87,6 +85,26 @@ impl<'a> Question<'a> {
     }
 }
 
+/// Among connections that are open: the primary's that a refused read goes to, with the bookkeeping of any decision. `None`
+/// when a connection has to be made first.
+pub(crate) fn reroute_among<'s>(
+    cluster: &Cluster,
+    core: &mut Core,
+    open: &'s mut [Slot],
+    stmt: &Stmt,
+) -> Option<&'s mut Slot> {
+    let question = Question::new(cluster, core, stmt, Some(Route::Primary));
+    let request = question.request(cluster, core);
+    let (attempt, Step::Use(server)) = decide(cluster, core, open, &request, None) else {
+        return None;
+    };
+    let slot = open.iter_mut().find(|slot| slot.server == server && slot.lease.is_ready())?;
+    announce(cluster, core, &question, &attempt);
+    core.last_used = Some(server);
+    slot.wrote = true;
+    Some(slot)
+}
+
 /// A statement whose server is known, or how far it got.
 pub(crate) enum Now {
     Ready(Routed),
@@ -114,17 +132,17 @@ pub(crate) fn route_now(
         return Now::Refused(Error::NeedsSession { what: what.into() }.into());
     }
     let request = question.request(cluster, core);
-    let (mut attempt, mut step) = decide(cluster, core, slots, &request, None);
+    let (mut attempt, mut step) = decide(cluster, core, &slots.0, &request, None);
     loop {
         match step {
-            Step::Use(server) if is_simple(cluster, slots, &question, server) => {
+            Step::Use(server) if is_simple(cluster, core, slots, &question, server) => {
                 return Now::Ready(settle_on(cluster, core, slots, &question, &attempt, server));
             }
             Step::Open(server) => match cluster.member(server).pool.try_lease() {
                 Some(lease) => {
                     slots.put(server, lease);
                     let so_far = Some((&mut attempt, Outcome::Reused));
-                    step = decide(cluster, core, slots, &request, so_far).1;
+                    step = decide(cluster, core, &slots.0, &request, so_far).1;
                 }
                 None => return Now::Later(Box::new((attempt, step))),
             },
@@ -138,14 +156,14 @@ pub(crate) fn route_now(
 fn decide(
     cluster: &Cluster,
     core: &mut Core,
-    slots: &Slots,
+    open: &[Slot],
     request: &Request<'_>,
     so_far: Option<(&mut Attempt, Outcome)>,
 ) -> (Attempt, Step) {
     let inner = &*cluster.inner;
     let mut inputs = Inputs {
         request,
-        view: &Open(slots),
+        view: &Open(open),
         // No filter of this crate asks for the time yet, and reading the clock costs as much as deciding.
         now: Duration::ZERO,
         rng: &mut core.rng,
@@ -165,14 +183,15 @@ fn decide(
 
 /// Whether the statement can go out as it is: a usable connection and no setting to change first.
 #[inline]
-fn is_simple(cluster: &Cluster, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
+fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
     let ready = slots.get(server).is_some_and(|slot| slot.lease.is_ready());
-    ready && !must_lift_belt(cluster, slots, question, server)
+    ready && !must_lift_belt(cluster, core, slots, question, server)
 }
 
 /// A write that a hint sends to a replica, whose connection refuses writes.
-fn must_lift_belt(cluster: &Cluster, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
+fn must_lift_belt(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
     question.statement.access == Access::Write
+        && !core.for_transaction
         && cluster.inner.rules.is_strict()
         && cluster.member(server).role == Role::Replica
         && slots.get(server).is_some_and(|slot| slot.lease.dirty() != Some(BELT_LIFTED))
@@ -199,7 +218,7 @@ fn settle_on(
     if statement.access == Access::Write {
         slot.wrote = true;
     }
-    if !question.effect.is_clean() {
+    if !question.effect.is_clean() && !core.for_transaction {
         soil(cluster, core, &mut slot.lease, question.effect);
     }
     let proven_read = strict && statement.access == Access::Read;
@@ -329,7 +348,7 @@ impl Session {
                 }
             };
             let request = question.request(cluster, core);
-            step = decide(cluster, core, slots, &request, Some((&mut attempt, outcome))).1;
+            step = decide(cluster, core, &slots.0, &request, Some((&mut attempt, outcome))).1;
         }
     }
 }
@@ -396,7 +415,7 @@ async fn make_ready(
     question: &Question<'_>,
     server: ServerIx,
 ) -> Result<bool, sqlx::Error> {
-    let lift = must_lift_belt(cluster, slots, question, server);
+    let lift = must_lift_belt(cluster, core, slots, question, server);
     let strict = cluster.inner.rules.is_strict();
     let Some(slot) = slots.use_now(server) else {
         return Ok(false);

@@ -19,7 +19,6 @@ use std::{
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
-use ms_filters::Role;
 use ms_hints::Route;
 use sqlx_core::ext::async_stream::{TryAsyncStream, Yielder};
 use sqlx_mysql::{MySqlQueryResult, MySqlRow};
@@ -28,7 +27,7 @@ use crate::{
     Cluster, Counter, Session,
     error::server_error,
     pool::{Guarded, Stmt},
-    route::{Routed, replace},
+    route::{Routed, replace, reroute_among},
     session::{Core, Slot},
 };
 
@@ -39,9 +38,6 @@ pub(crate) type Item = Result<Part, sqlx::Error>;
 
 /// `ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION`: the belt of a replica's connection.
 const READ_ONLY_TRANSACTION: u16 = 1792;
-
-/// Rows read after the one that was asked for, so that the connection is clean again.
-const ROWS_AFTER_FIRST: usize = 16;
 
 /// Whether a replica's belt refused the statement.
 pub(crate) fn belt_refused(error: &sqlx::Error) -> bool {
@@ -137,9 +133,7 @@ impl<'c> Reroute<'c> {
     async fn run_on_primary(self, out: &Yielder<Part>) -> Result<(), sqlx::Error> {
         let Self { stmt, cluster, core, others } = self;
         cluster.count(Counter::BeltRerouted, 1);
-        let is_primary = |slot: &&mut Slot| cluster.member(slot.server).role == Role::Primary && slot.lease.is_ready();
-        if let Some(slot) = others.iter_mut().rev().find(is_primary) {
-            core.last_used = Some(slot.server);
+        if let Some(slot) = reroute_among(cluster, core, others, &stmt) {
             let mut answer = slot.lease.fetch_many(stmt);
             return forward(answer.next().await, answer, out).await;
         }
@@ -181,25 +175,4 @@ impl Stream for Running<'_> {
         }
         Poll::Ready(item)
     }
-}
-
-/// The first row of an answer, which is then read to its end as long as that is cheap.
-pub(crate) async fn first_row(mut answer: BoxStream<'_, Item>) -> Result<Option<MySqlRow>, sqlx::Error> {
-    let row = loop {
-        match answer.next().await.transpose()? {
-            Some(part) => {
-                if let Some(row) = part.right() {
-                    break row;
-                }
-            }
-            None => return Ok(None),
-        }
-    };
-    for _ in 0..=ROWS_AFTER_FIRST {
-        // A later error ends its answer and is not the caller's, who has the row.
-        let Some(Ok(_)) = answer.next().await else {
-            break;
-        };
-    }
-    Ok(Some(row))
 }

@@ -42,6 +42,9 @@ pub(crate) struct Core {
     pub(crate) scratch: Scratch,
     /// It lives for one statement: state that would outlive it is refused or thrown away.
     pub(crate) ephemeral: bool,
+    /// The statement that is routed stands for a transaction or a bare connection, which answer for themselves what they
+    /// leave behind.
+    pub(crate) for_transaction: bool,
     /// The session's own `sql_mode` may differ from that of new connections.
     pub(crate) own_sql_mode: bool,
     /// A connection that was made while the list of connections was in use; joins it with the next statement.
@@ -107,7 +110,7 @@ impl Session {
 
     #[inline]
     fn make(cluster: Cluster, ephemeral: bool) -> Self {
-        let seed = cluster.inner.seed.unwrap_or_else(|| fastrand::u64(..));
+        let seed = cluster.inner.next_seed();
         let core = Core {
             memory: SessionMemory::default(),
             rng: Rng::from_seed(seed),
@@ -115,6 +118,7 @@ impl Session {
             last: None,
             scratch: Scratch::default(),
             ephemeral,
+            for_transaction: false,
             own_sql_mode: false,
             spare: None,
             failures: Vec::new(),

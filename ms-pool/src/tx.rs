@@ -26,11 +26,11 @@ use tokio::runtime::Handle;
 use crate::{
     Cluster, Counter, Error,
     executor::lease_primary,
-    pool::{Lease, Stmt},
-    run::{Item, first_row},
+    pool::{Lease, Stmt, first_row},
+    run::Item,
 };
 
-/// How long `BEGIN`, `COMMIT` and `ROLLBACK` may take. A semi-synchronous primary waits up to ten seconds by default.
+/// How long `COMMIT` and `ROLLBACK` may take. A semi-synchronous primary waits up to ten seconds by default.
 const END_LIMIT: Duration = Duration::from_secs(30);
 /// How long the rollback of a dropped transaction may take before its connection is closed instead.
 const DROP_LIMIT: Duration = Duration::from_secs(5);
@@ -143,7 +143,9 @@ impl Tx {
 }
 
 async fn begin_on(lease: &mut Lease) -> Result<(), sqlx::Error> {
-    lease.begin(Some("BEGIN".into_sql_str()), END_LIMIT).await
+    // A server has nothing to do for it, and whoever asks for a transaction is ready to wait so long for a connection.
+    let limit = lease.pool().limits().acquire_timeout;
+    lease.begin(Some("BEGIN".into_sql_str()), limit).await
 }
 
 /// Something of the application left a savepoint open: ending now would end something else than it thinks.

@@ -10,28 +10,50 @@ use sqlx_core::{Url, connection::ConnectOptions};
 use sqlx_mysql::{MySqlConnectOptions, MySqlSslMode};
 
 use crate::{
-    credentials::Password,
+    credentials::{Credentials, Password},
     pool::{Address, Charset, Configured, Dial, Tls, TlsMode},
 };
+
+/// What a builder says for servers whose URL does not.
+#[derive(Debug, Default)]
+pub(crate) struct Inherited<'b> {
+    pub(crate) user: Option<&'b str>,
+    pub(crate) credentials: Option<&'b Arc<dyn Credentials>>,
+    pub(crate) database: Option<&'b str>,
+}
 
 /// How to dial the server of a URL.
 ///
 /// # Errors
 ///
 /// The URL is malformed, or a parameter has no meaning. The error does not repeat the URL, which may hold a password.
-pub(crate) fn dial(text: &str) -> Result<Dial, sqlx::Error> {
+pub(crate) fn dial(text: &str, inherited: &Inherited<'_>) -> Result<Dial, sqlx::Error> {
     // sqlx takes any scheme, and `user:password@host` for a path.
     if !["mysql://", "mariadb://"].iter().any(|scheme| text.starts_with(scheme)) {
         return Err(sqlx::Error::Configuration("expected `mysql://user:password@host:port/database`".into()));
     }
     // Whatever else is wrong with it, sqlx knows first.
-    let options = MySqlConnectOptions::from_str(text)?;
-    let ours = Url::parse(text).ok().and_then(|url| configured(&url, &options));
+    let mut options = MySqlConnectOptions::from_str(text)?;
+    let Ok(url) = Url::parse(text) else {
+        return Ok(Dial::ready(options.disable_statement_logging()));
+    };
+    if let (true, Some(user)) = (url.username().is_empty(), inherited.user) {
+        options = options.username(user);
+    }
+    if let (None, Some(database)) = (options.get_database(), inherited.database) {
+        options = options.database(database);
+    }
+    let ours = configured(&url, &options, inherited);
+    if ours.is_none() && url.password().is_none() && inherited.credentials.is_some() {
+        // sqlx's options hold a password and cannot ask for one.
+        let why = "a URL with such parameters must hold its password itself";
+        return Err(sqlx::Error::Configuration(why.into()));
+    }
     // SQL text may hold secrets: nobody logs it without being asked to.
     Ok(ours.map_or_else(|| Dial::ready(options.disable_statement_logging()), |it| Dial::Configured(Box::new(it))))
 }
 
-fn configured(url: &Url, options: &MySqlConnectOptions) -> Option<Configured> {
+fn configured(url: &Url, options: &MySqlConnectOptions, inherited: &Inherited<'_>) -> Option<Configured> {
     let mut tls = Tls { mode: mode(options.get_ssl_mode()), ..Tls::default() };
     let (mut charset, mut collation) = (None, None);
     for (key, value) in url.query_pairs() {
@@ -49,9 +71,10 @@ fn configured(url: &Url, options: &MySqlConnectOptions) -> Option<Configured> {
         (None, None) => Charset::default(),
         (charset, collation) => Charset::new(charset.as_deref().unwrap_or("utf8mb4"), collation.as_deref()).ok()?,
     };
-    let password = match url.password() {
-        Some(password) => Password::new(percent_decoded(password)?),
-        None => Password::NONE,
+    let credentials: Arc<dyn Credentials> = match (url.password(), inherited.credentials) {
+        (Some(password), _) => Arc::new(Password::new(percent_decoded(password)?)),
+        (None, Some(inherited)) => Arc::clone(inherited),
+        (None, None) => Arc::new(Password::NONE),
     };
     Some(Configured {
         address: match options.get_socket() {
@@ -59,7 +82,7 @@ fn configured(url: &Url, options: &MySqlConnectOptions) -> Option<Configured> {
             None => Address::Tcp { host: options.get_host().to_owned(), port: options.get_port() },
         },
         user: options.get_username().into(),
-        credentials: Arc::new(password),
+        credentials,
         database: options.get_database().map(str::to_owned),
         charset,
         tls,
@@ -103,7 +126,7 @@ mod tests {
             "mysql://app:p%40ss@db:3307/shop?ssl-mode=REQUIRED&ssl-ca=/etc/ca.pem&charset=utf8mb4",
             "mysql://app@localhost/shop?socket=/run/mysqld/mysqld.sock",
         ] {
-            assert!(matches!(dial(url), Ok(Dial::Configured(_))), "{url}");
+            assert!(matches!(dial(url, &Inherited::default()), Ok(Dial::Configured(_))), "{url}");
         }
     }
 
@@ -114,16 +137,31 @@ mod tests {
             "mysql://app@db?statement-cache-capacity=7",
             "mysql://app@db?charset=a%27b",
         ] {
-            assert!(matches!(dial(url), Ok(Dial::Ready(_))), "{url}");
+            assert!(matches!(dial(url, &Inherited::default()), Ok(Dial::Ready(_))), "{url}");
         }
     }
 
     #[test]
     fn an_error_does_not_repeat_the_password() {
         for url in ["mysql://app:hunter2@db:port/", "app:hunter2@db", "mysql://app:hunter2@db?ssl-mode=perhaps"] {
-            let error = dial(url).unwrap_err();
+            let error = dial(url, &Inherited::default()).unwrap_err();
             assert!(!format!("{error} {error:?}").contains("hunter2"), "{error:?}");
         }
+    }
+
+    #[test]
+    fn what_the_url_leaves_out_comes_from_the_builder() {
+        let credentials: Arc<dyn Credentials> = Arc::new(Password::new("secret"));
+        let inherited = Inherited { user: Some("app"), credentials: Some(&credentials), database: Some("shop") };
+        let Ok(Dial::Configured(bare)) = dial("mysql://db", &inherited) else { panic!("it is a common URL") };
+        assert_eq!((&*bare.user, bare.database.as_deref()), ("app", Some("shop")));
+        assert!(Arc::ptr_eq(&bare.credentials, &credentials));
+        let Ok(Dial::Configured(full)) = dial("mysql://root:x@db/test", &inherited) else {
+            panic!("it is a common URL")
+        };
+        assert_eq!((&*full.user, full.database.as_deref()), ("root", Some("test")));
+        assert!(!Arc::ptr_eq(&full.credentials, &credentials));
+        assert!(dial("mysql://db?timezone=UTC", &inherited).is_err(), "sqlx cannot ask for a password");
     }
 
     #[test]

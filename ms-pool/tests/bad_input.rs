@@ -2,6 +2,8 @@
 //!
 //! None of this needs a database: the files are text and the servers are not servers.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 #[path = "support/oddity.rs"]
 mod oddity;
 #[path = "support/shop.rs"]
@@ -86,7 +88,7 @@ fn a_file_that_cannot_be_read_is_named() {
     std::fs::write(&path, [0xff, 0xfe, b'{', 0x80]).unwrap();
     check(path.to_str().unwrap());
     std::fs::write(&path, "{}").unwrap();
-    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0)).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o000)).unwrap();
     // To the superuser a file without permissions is a file; it has no section then.
     check_config(
         Cluster::builder().config_file(&path).section("shop").build().map(drop),

@@ -1,5 +1,7 @@
 //! Servers that cannot be connected to: who takes their statements, and what the caller hears.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 #[path = "support/cluster.rs"]
 mod support;
 
@@ -157,7 +159,14 @@ async fn every_kind_of_refusal_has_its_number() {
     check_code("app", "app", &tcp("no-such-host.invalid", 3306), 2005, "HY000").await;
     check_code("app", "wrong-hunter2", &primary, 1045, "28000").await;
     check_code("nobody_at_all", "wrong-hunter2", &primary, 1045, "28000").await;
-    check_code("app", "app", &format!(r#"{primary}, "tls": {{"mode": "required", "ca": "/no/such/ca.pem"}}"#), 2000, "HY000").await;
+    check_code(
+        "app",
+        "app",
+        &format!(r#"{primary}, "tls": {{"mode": "required", "ca": "/no/such/ca.pem"}}"#),
+        2000,
+        "HY000",
+    )
+    .await;
 }
 
 /// The same through every door.

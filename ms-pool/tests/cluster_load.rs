@@ -1,5 +1,7 @@
 //! Many tasks on few connections: nobody waits for ever, and whoever waits too long is told for what.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 #[path = "support/cluster.rs"]
 mod support;
 
@@ -44,7 +46,8 @@ async fn a_hundred_tasks_share_one_connection_per_server() {
 }
 
 async fn one_of_many(db: Cluster, table: String, id: usize) {
-    let write = || sqlx::query(AssertSqlSafe(format!("INSERT INTO {table} VALUES (?, 1) ON DUPLICATE KEY UPDATE n = n + 1")));
+    let write =
+        || sqlx::query(AssertSqlSafe(format!("INSERT INTO {table} VALUES (?, 1) ON DUPLICATE KEY UPDATE n = n + 1")));
     let write = || write().bind(i32::try_from(id).unwrap());
     let mut session = db.session();
     for round in 0..2 {
@@ -152,7 +155,9 @@ async fn reads_do_not_notice_that_their_idle_connections_were_killed() {
         }
     }
     let repeated = statistics.get(Counter::ReadRepeated);
-    println!("killed idle connections: {ours} failed reads ({repeated} repeated), {writes} failed writes; MySqlPool: {theirs} failed reads");
+    println!(
+        "killed idle connections: {ours} failed reads ({repeated} repeated), {writes} failed writes; MySqlPool: {theirs} failed reads"
+    );
     assert_eq!(ours, 0, "failed reads of ours; {theirs} of MySqlPool");
     assert!(repeated > 0, "nothing was put to the test");
     // A write is never repeated: the first on a connection that died while it counted as fresh hears of it, no other.

@@ -215,6 +215,8 @@ async fn the_belt_refuses_stray_writes_and_reroutes_reads_that_write() {
         assert_eq!(rows[0].try_get_unchecked::<String, _>(0).unwrap(), primary_port().to_string());
         assert_eq!(statistics.get(Counter::BeltRerouted), round);
         assert_eq!(session.last_used().unwrap().name, "primary");
+        assert_eq!(session.last_decision().unwrap().server(), Some("primary"), "round {round}");
+        assert_eq!(statistics.get(Counter::UsePrimary), round, "a reroute is a use of the primary");
         port_of(&mut session, "").await;
     }
     drop(session);
@@ -307,6 +309,39 @@ async fn a_transaction_commits_rolls_back_and_nests() {
     nested.rollback().await.unwrap();
     tx.commit().await.unwrap();
     assert_eq!(count().await, 2);
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_transaction_gives_its_connection_back_unless_it_was_bare() {
+    let (db, statistics) = configured("");
+    for round in 0..3 {
+        let mut tx = db.begin().await.unwrap();
+        sqlx::query("DO 1").execute(&mut tx).await.unwrap();
+        tx.commit().await.unwrap();
+        assert_eq!((db.num_idle(), db.state()[0].opened), (1, 1), "round {round}");
+    }
+    assert_eq!(statistics.get(Counter::DirtyClosed), 0);
+    let mut tx = db.begin().await.unwrap();
+    sqlx::query("DO 1").execute(&mut *tx).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_eq!(db.size(), 0, "nobody saw what was sent on the bare connection");
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_seed_repeats_the_choices_of_a_cluster_and_still_spreads_them() {
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let db = support::builder().0.seed(7).build().unwrap();
+        let mut ports = Vec::new();
+        for _ in 0..12 {
+            ports.push(port_of(&db, "").await);
+        }
+        runs.push(ports);
+    }
+    assert_eq!(runs[0], runs[1]);
+    assert!(replica_ports().iter().all(|port| runs[0].contains(port)), "{:?}", runs[0]);
 }
 
 #[tokio::test]

@@ -1,5 +1,7 @@
 //! What goes over the wire, counted by the server itself.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 #[path = "support/cluster.rs"]
 mod support;
 
@@ -72,12 +74,15 @@ async fn a_statement_is_one_command() {
     assert_eq!(db.state()[1].opened, 1, "one connection did it all");
 }
 
-/// Pings and statement bookkeeping are no questions, but bytes tell of everything.
+/// Pings and the bookkeeping of prepared statements are no questions, but bytes tell of everything.
 #[track_caller]
 fn check(moved: &HashMap<String, u64>, bytes: u64) {
-    let of = |name: &str| moved.get(name).copied().unwrap_or_default();
-    assert_eq!(of("QUESTIONS"), COUNTED, "{moved:?}");
-    assert_eq!(of("COM_SELECT"), COUNTED, "{moved:?}");
-    assert_eq!((of("COM_STMT_PREPARE"), of("COM_STMT_CLOSE"), of("COM_ADMIN_COMMANDS")), (0, 0, 0), "{moved:?}");
-    assert_eq!(of("BYTES_RECEIVED"), bytes, "{moved:?}");
+    assert_eq!(moved["QUESTIONS"], COUNTED, "{moved:?}");
+    assert_eq!(moved["BYTES_RECEIVED"], bytes, "{moved:?}");
+    // MySQL keeps these in another place, which cannot be read by a read.
+    for (name, expected) in
+        [("COM_SELECT", COUNTED), ("COM_STMT_PREPARE", 0), ("COM_STMT_CLOSE", 0), ("COM_ADMIN_COMMANDS", 0)]
+    {
+        assert!(!is_mariadb() || moved[name] == expected, "{name}: {moved:?}");
+    }
 }

@@ -3,6 +3,8 @@
 //! Measured from outside, as the growth of the process, so nothing that a handle drags along is forgotten. In a file of its own:
 //! other tests of the same process would grow it, too.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 #[path = "support/shop.rs"]
 mod shop;
 

@@ -15,7 +15,7 @@ use xtask::{
     cluster::{self, Cluster, Spec},
     interrupt::Interrupts,
     progress::Progress,
-    provision::{Flavor, Wish},
+    provision::{self, Flavor, Wish},
 };
 
 use crate::{Outcome, screen::Screen};
@@ -77,7 +77,7 @@ async fn start(args: &Args, progress: &Progress) -> Result<Cluster, cluster::Err
     let spec = |flavor| Spec { wish: args.wish.clone(), ..Spec::new(flavor) };
     let first = Cluster::start(&spec(args.flavor.unwrap_or(Flavor::MariaDb)), progress).await;
     match first {
-        Err(cluster::Error::Provision(error)) if args.flavor.is_none() => {
+        Err(cluster::Error::Provision(error @ provision::Error::Unavailable { .. })) if args.flavor.is_none() => {
             progress.line(&format!("{error}; trying {}", Flavor::MySql));
             Cluster::start(&spec(Flavor::MySql), progress).await
         }
@@ -109,10 +109,10 @@ fn close(screen: &mut Screen, took: Duration) -> io::Result<()> {
         took.as_secs_f32()
     ))?;
     screen.line("")?;
-    screen.line("  README.md, \"Use it\"    the 20 lines that do this in your service")?;
     screen.line("  cargo xtask test       every test, on real MariaDB and MySQL servers")?;
-    screen.line("  cargo run -q -p ms-cli -- explain -c ms.json -s shop 'SELECT …'")?;
-    screen.line("                         where a statement would go and why, without any server")
+    screen.line("  README.md, \"Use it\"    the 20 lines that do this in your service")?;
+    screen.line("  cargo run -q -p ms-cli -- explain -c ms.json -s shop 'SELECT 1'")?;
+    screen.line("                         where it would go and why; needs your ms.json, no server")
 }
 
 /// A cell with a server's name, in the colour of its role.

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use clap::{Parser, Subcommand};
 use xtask::causes::causes;
 
+mod conformance; // cargo xtask conformance
 mod demo; // cargo xtask demo
 mod servers; // cargo xtask servers
 mod test; // cargo xtask test
@@ -21,7 +22,7 @@ mod screen; // what a person reads on standard output
 /// Nothing here needs root or an installed server: where none is on the PATH, one is downloaded once into target/servers.
 /// Servers run from a temporary folder and are gone when the command ends, however it ends.
 #[derive(Debug, Parser)]
-#[command(name = "cargo xtask", version, disable_version_flag = true, max_term_width = 110)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version, disable_version_flag = true, max_term_width = 110)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -30,6 +31,7 @@ struct Cli {
 /// One command, one file.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Conformance(conformance::Args),
     Demo(demo::Args),
     Test(test::Args),
     TestCluster(test_cluster::Args),
@@ -43,6 +45,7 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Conformance(args) => conformance::run(&args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Test(args) => test::run(&args).await,
         Command::TestCluster(args) => test_cluster::run(&args).await,

@@ -40,7 +40,7 @@ impl Screen {
 
     /// Sentences, folded to the width of a terminal.
     pub(crate) fn paragraph(&mut self, text: &str) -> io::Result<()> {
-        let width = self.width.map_or(usize::MAX, |it| usize::from(it).min(LONGEST_LINE));
+        let width = self.width.map_or(LONGEST_LINE, |it| usize::from(it).min(LONGEST_LINE));
         fold(text, width).iter().try_for_each(|line| writeln!(self.stream, "{line}"))
     }
 
@@ -54,26 +54,41 @@ impl Screen {
         writeln!(self.stream, "{BAD}{text}{BAD:#}")
     }
 
-    /// A table. The columns in `whole` are never folded; the others give way on a narrow terminal.
+    /// A table that fits the terminal.
     pub(crate) fn table<const N: usize>(
         &mut self,
-        header: [&str; N],
+        columns: [Column; N],
         rows: impl IntoIterator<Item = [Cell; N]>,
-        whole: &[usize],
     ) -> io::Result<()> {
-        let rows = rows.into_iter().map(|it| it.to_vec()).collect();
-        layout(&header, rows, whole, self.width).iter().try_for_each(|line| writeln!(self.stream, "{line}"))
+        let rows = rows.into_iter().map(Vec::from).collect();
+        let lines = layout(&columns, rows, self.width);
+        // A frame sets it apart; without one, empty lines do.
+        let apart = if self.width.is_some() { "" } else { "\n" };
+        writeln!(self.stream, "{apart}{}{apart}", lines.join("\n"))
+    }
+}
+
+/// A column of a table, with its title.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Column {
+    /// Texts, folded where the terminal is narrow.
+    Text(&'static str),
+    /// Names, never folded.
+    Name(&'static str),
+    /// Numbers, never folded, at the right.
+    Number(&'static str),
+}
+
+impl Column {
+    fn title(self) -> Cell {
+        let (Self::Text(title) | Self::Name(title) | Self::Number(title)) = self;
+        Cell::new(title).add_attribute(Attribute::Bold)
     }
 }
 
 /// A cell with text.
 pub(crate) fn text(text: impl AsRef<str>) -> Cell {
     Cell::new(text.as_ref())
-}
-
-/// A cell with a number.
-pub(crate) fn number(number: impl ToString) -> Cell {
-    Cell::new(number).set_alignment(CellAlignment::Right)
 }
 
 /// A cell with the name of a primary.
@@ -92,9 +107,9 @@ pub(crate) fn good(text: impl AsRef<str>) -> Cell {
 }
 
 /// A cell with the number of bad things: zero is nothing to worry about.
-pub(crate) fn failures(count: impl ToString) -> Cell {
+pub(crate) fn failures(count: u64) -> Cell {
     let count = count.to_string();
-    if count == "0" { number(count) } else { bad(count).set_alignment(CellAlignment::Right) }
+    if count == "0" { text(count) } else { bad(count) }
 }
 
 /// A cell with bad news.
@@ -103,24 +118,25 @@ pub(crate) fn bad(text: impl AsRef<str>) -> Cell {
 }
 
 /// The lines of a table; their colours are taken out by the stream where they do not belong.
-fn layout(header: &[&str], rows: Vec<Vec<Cell>>, whole: &[usize], width: Option<u16>) -> Vec<String> {
+fn layout(columns: &[Column], rows: Vec<Vec<Cell>>, width: Option<u16>) -> Vec<String> {
     let mut table = Table::new();
-    table.set_header(header.iter().map(|it| Cell::new(it).add_attribute(Attribute::Bold)).collect::<Vec<_>>());
-    table.add_rows(rows);
+    table.set_header(columns.iter().map(|it| it.title()).collect::<Vec<_>>()).add_rows(rows);
+    for (kind, column) in columns.iter().zip(table.column_iter_mut()) {
+        if let Column::Number(_) = kind {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+        if width.is_none() {
+            column.set_padding((0, 2));
+        } else if !matches!(kind, Column::Text(_)) {
+            column.set_constraint(ColumnConstraint::ContentWidth);
+        }
+    }
     let Some(width) = width else {
         table.force_no_tty().load_style(TableStyle::new()).set_content_arrangement(ContentArrangement::Disabled);
-        for column in table.column_iter_mut() {
-            column.set_padding((0, 2));
-        }
         return table.lines().map(|it| it.trim_end().to_owned()).collect();
     };
     table.load_style(presets::UTF8_FULL_CONDENSED).enforce_styling();
     table.set_width(width).set_content_arrangement(ContentArrangement::Dynamic);
-    for column in whole {
-        if let Some(column) = table.column_mut(*column) {
-            column.set_constraint(ColumnConstraint::ContentWidth);
-        }
-    }
     table.lines().collect()
 }
 
@@ -175,13 +191,14 @@ mod tests {
         check(
             Some(42),
             expect![[r#"
-                ┌────────────┬──────────┬──────────┬─────┐
-                │ statement  ┆ server   ┆ why      ┆  µs │
-                ╞════════════╪══════════╪══════════╪═════╡
-                │ SELECT 1   ┆ primary  ┆ it locks ┆ 612 │
-                │ FOR UPDATE ┆          ┆ the rows ┆     │
-                │ SELECT 1   ┆ replica1 ┆ its turn ┆  98 │
-                └────────────┴──────────┴──────────┴─────┘"#]],
+                ┌───────────┬──────────┬───────────┬─────┐
+                │ statement ┆ server   ┆ why       ┆  µs │
+                ╞═══════════╪══════════╪═══════════╪═════╡
+                │ SELECT 1  ┆ primary  ┆ it locks  ┆ 612 │
+                │ FOR       ┆          ┆ the rows  ┆     │
+                │ UPDATE    ┆          ┆           ┆     │
+                │ SELECT 1  ┆ replica1 ┆ its turn  ┆  98 │
+                └───────────┴──────────┴───────────┴─────┘"#]],
         );
     }
 
@@ -196,13 +213,17 @@ mod tests {
         );
     }
 
+    const COLUMNS: [Column; 4] =
+        [Column::Text("statement"), Column::Name("server"), Column::Text("why"), Column::Number("µs")];
+
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "what `expect!` gives is used once")]
     fn check(width: Option<u16>, expected: Expect) {
         let rows = vec![
-            vec![text("SELECT 1 FOR UPDATE"), primary("primary"), text("it locks the rows"), number(612)],
-            vec![text("SELECT 1"), replica("replica1"), text("its turn"), number(98)],
+            vec![text("SELECT 1 FOR UPDATE"), primary("primary"), text("it locks the rows"), text("612")],
+            vec![text("SELECT 1"), replica("replica1"), text("its turn"), text("98")],
         ];
-        let lines = layout(&["statement", "server", "why", "µs"], rows, &[1, 3], width);
+        let lines = layout(&COLUMNS, rows, width);
         let plain: Vec<_> = lines.iter().map(|it| anstream::adapter::strip_str(it).to_string()).collect();
         if let Some(width) = width {
             assert!(plain.iter().all(|it| it.chars().count() <= width.into()), "wider than {width}");

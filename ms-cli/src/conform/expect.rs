@@ -132,9 +132,9 @@ impl<'de> Deserialize<'de> for Cell {
             Value::String(text) => Ok(Self::Text(text)),
             // A stored value may have been a number.
             Value::Number(number) => Ok(Self::Text(number.to_string())),
-            Value::Object(matcher) => match &matcher.iter().next() {
-                Some(("any", Value::Bool(true))) if matcher.len() == 1 => Ok(Self::Any),
-                Some(("save", Value::String(name))) if matcher.len() == 1 => Ok(Self::Save(name.clone())),
+            Value::Object(matcher) => match (matcher.get("any"), matcher.get("save"), matcher.len()) {
+                (Some(Value::Bool(true)), None, 1) => Ok(Self::Any),
+                (None, Some(Value::String(name)), 1) => Ok(Self::Save(name.clone())),
                 _ => Err(D::Error::custom(format!("{} matches nothing", Value::Object(matcher)))),
             },
             other => Err(D::Error::custom(format!("{other} is no value of a row"))),

@@ -35,7 +35,7 @@ struct Replicating {
 }
 
 /// Where a server listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Address {
     pub(crate) host: String,
@@ -100,8 +100,8 @@ impl fmt::Display for Place {
 impl Servers {
     pub(crate) fn read(path: &Path) -> Result<Self, ServersError> {
         let text = fs::read_to_string(path).map_err(|source| ServersError::Read { path: path.to_owned(), source })?;
-        let servers: Self = serde_json::from_str(&text)
-            .map_err(|source| ServersError::Parse { path: path.to_owned(), source })?;
+        let servers: Self =
+            serde_json::from_str(&text).map_err(|source| ServersError::Parse { path: path.to_owned(), source })?;
         if servers.database == servers.database2 {
             return Err(ServersError::SameDatabase { path: path.to_owned(), name: servers.database });
         }

@@ -278,6 +278,11 @@ impl Action {
         matches!(name, "classify" | "match_wild")
     }
 
+    /// Whether it is about a global transaction.
+    pub(crate) fn is_xa(&self) -> bool {
+        matches!(self, Self::XaBegin(_) | Self::XaCommit(_) | Self::XaRollback(_) | Self::XaGc(_))
+    }
+
     /// Whether its value is an object, of which an expectation may name some keys only.
     fn has_object(&self) -> bool {
         matches!(self, Self::DumpServers(_) | Self::LastUsed(_))

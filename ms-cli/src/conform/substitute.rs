@@ -99,7 +99,8 @@ fn each_text(value: &mut Value, replace: &mut impl FnMut(&str) -> Option<String>
 pub(crate) fn mentions(value: &Value, name: &str) -> bool {
     match value {
         Value::String(text) => {
-            text.strip_prefix('$') == Some(name) || text.split("${").skip(1).any(|it| it.split('}').next() == Some(name))
+            text.strip_prefix('$') == Some(name)
+                || text.split("${").skip(1).any(|it| it.split('}').next() == Some(name))
         }
         Value::Array(items) => items.iter().any(|it| mentions(it, name)),
         Value::Object(object) => object.values().any(|it| mentions(it, name)),
@@ -258,10 +259,7 @@ mod tests {
         let values = Saved::from([("t".to_owned(), json!(12)), ("g".to_owned(), json!("0-1-5"))]);
         let mut step = json!({"sql": "SELECT ${t}, '${g}'", "expect": {"value": "$t"}, "other": ["$9", "a$t", "${"]});
         saved(&mut step, &values).unwrap();
-        assert_eq!(
-            step,
-            json!({"sql": "SELECT 12, '0-1-5'", "expect": {"value": 12}, "other": ["$9", "a$t", "${"]})
-        );
+        assert_eq!(step, json!({"sql": "SELECT 12, '0-1-5'", "expect": {"value": 12}, "other": ["$9", "a$t", "${"]}));
         assert_eq!(saved(&mut json!({"value": "$no"}), &values), Err(Unknown::Saved("no".to_owned())));
         assert_eq!(saved(&mut json!("DO ${no}"), &values), Err(Unknown::Saved("no".to_owned())));
         assert!(mentions(&json!({"sql": "DO ${last}"}), "last") && mentions(&json!(["$last"]), "last"));

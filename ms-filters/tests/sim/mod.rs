@@ -5,6 +5,8 @@
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part")]
 #![allow(clippy::unwrap_used, reason = "a broken table is a failed test")]
 
+pub mod script;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     time::Duration,
@@ -15,7 +17,7 @@ use ms_filters::{
     RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Settings, Step, Strategy, Topology,
     Transaction, View,
 };
-use ms_hints::{Access, Options, Route, Statement};
+use ms_hints::{Access, Compat, Level, Options, Route, Statement};
 
 pub struct Sim {
     pub router: Router,
@@ -25,12 +27,17 @@ pub struct Sim {
     pub rng: Rng,
     pub settings: Settings,
     pub transaction: Transaction,
+    pub level: Option<Level>,
     pub last_used: Option<ServerIx>,
     pub servers: Servers,
     /// The servers opened, or tried to, for the last statement.
     pub tries: Vec<String>,
     pub attempt: Option<Attempt>,
     pub warning: Option<&'static str>,
+    /// All that was said about the last statement.
+    pub warnings: Vec<String>,
+    /// The original's words for its refusal.
+    pub refusal: Option<&'static str>,
     pub stats: BTreeMap<&'static str, u32>,
 }
 
@@ -75,11 +82,14 @@ impl Sim {
             rng: Rng::from_seed(42),
             settings: Settings::default(),
             transaction: Transaction::None,
+            level: None,
             last_used: None,
             servers: Servers::default(),
             tries: Vec::new(),
             attempt: None,
             warning: None,
+            warnings: Vec::new(),
+            refusal: None,
             stats: BTreeMap::new(),
         };
         for word in servers.split_whitespace().filter(|it| it.ends_with('!')) {
@@ -124,16 +134,18 @@ impl Sim {
         self.router.topology().server(server).name().to_owned()
     }
 
-    /// Runs `R`, `W` or `F` (read, write, follow) behind any number of `ms=…` hints; answers with the name of the
+    /// Runs `R`, `W` or `F` (read, write, follow) behind any number of `ms=…` hints, or SQL by the classic rules; answers with the name of the
     /// server, `connect NAME` for its connect error, or the code of the refusal.
     pub fn run(&mut self, statement: &str) -> String {
         self.tries.clear();
         self.warning = None;
+        self.refusal = None;
         let statement = statement_of(statement);
         let mut request = Request::new(&statement);
         request.settings = self.settings;
         request.transaction = self.transaction;
         request.last_used = self.last_used;
+        request.level = self.level;
 
         let first_primary = self.router.topology().list(ms_filters::Role::Primary).first().copied();
         let mut reported: Option<(Attempt, Outcome)> = None;
@@ -175,9 +187,12 @@ impl Sim {
                 Step::Fail(why) => {
                     self.last_used = first_primary;
                     self.warning = why.warning();
+                    self.refusal = Some(why.original());
                     why.reason().code().to_owned()
                 }
             };
+            self.warnings = self.scratch.warnings().drain().map(String::from).collect();
+            self.warnings.extend(self.warning.map(str::to_owned));
             self.count(&attempt);
             self.attempt = Some(attempt);
             return answer;
@@ -220,9 +235,12 @@ impl Sim {
         }
     }
 
-    /// Runs lines of `[Nx] STATEMENT => EXPECTED`; alternatives are separated by `/`, `connect` is the connect error of
-    /// any server, `same` is the server of the line's first round, `exactly A 1, B 4` and `about A 1, B 4` are shares.
-    /// `stats` lines compare counters.
+    /// Runs lines of `[Nx] STATEMENT => EXPECTED`. Alternatives are separated by `/`; `connect` is the connect error of
+    /// any server, `no_connection` and `no_master` are refusals in the original's words, `same` is the server of the
+    /// line's first round, `$name` that of the first line that says so, `exactly A 1, B 4` and `about A 1, B 4` are shares.
+    ///
+    /// Lines that begin with `stats` compare counters, those with `warns` look for a text among the warnings of the
+    /// statement before, and those with `level` or `tx` (`none`, `begun`, `read_only`, `pinned SERVER`) change the session.
     #[track_caller]
     pub fn story(&mut self, lines: &str) {
         self.tell("", lines);
@@ -231,9 +249,13 @@ impl Sim {
     /// A story with a name to fail under.
     #[track_caller]
     pub fn tell(&mut self, name: &str, lines: &str) {
+        let mut seen: BTreeMap<&str, String> = BTreeMap::new();
         for line in lines.lines().map(str::trim).filter(|it| !it.is_empty()) {
             if let Some(stats) = line.strip_prefix("stats ") {
                 self.expect_stats(name, stats);
+                continue;
+            }
+            if self.obeys(name, line) {
                 continue;
             }
             let mut first = None;
@@ -255,11 +277,49 @@ impl Sim {
                 let mut options = expected.split('/').map(str::trim);
                 let fits = match expected {
                     "same" => *first.get_or_insert_with(|| got.clone()) == got,
-                    _ => options.any(|it| it == got || (it == "connect" && got.starts_with(it))),
+                    name if name.starts_with('$') => *seen.entry(name).or_insert_with(|| got.clone()) == got,
+                    _ => options.any(|it| match it {
+                        "connect" => got.starts_with(it),
+                        "no_connection" => self.refusal == Some("No connection selected by the last filter"),
+                        "no_master" => {
+                            self.refusal == Some("Couldn't find the appropriate master connection. Something is wrong")
+                        }
+                        it => it == got,
+                    }),
                 };
                 assert!(fits, "{name} `{line}`, round {round}: got `{got}`");
             }
         }
+    }
+
+    /// Whether the line is no statement.
+    #[track_caller]
+    fn obeys(&mut self, name: &str, line: &str) -> bool {
+        let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
+        match word {
+            "warns" => {
+                let told = self.warnings.iter().any(|it| it.contains(rest));
+                assert!(told, "{name} `{line}`: {:?}", self.warnings);
+            }
+            "level" => {
+                self.level = match rest {
+                    "strong" => Some(Level::Strong),
+                    "session" => Some(Level::Session),
+                    "eventual" => Some(Level::Eventual),
+                    other => panic!("no level `{other}`"),
+                }
+            }
+            "tx" => {
+                self.transaction = match rest {
+                    "none" => Transaction::None,
+                    "begun" => Transaction::Begun { read_only: false },
+                    "read_only" => Transaction::Begun { read_only: true },
+                    pinned => Transaction::Pinned(self.ix(pinned.trim_start_matches("pinned "))),
+                }
+            }
+            _ => return false,
+        }
+        true
     }
 
     #[track_caller]
@@ -300,6 +360,11 @@ impl Sim {
 }
 
 pub fn statement_of(words: &str) -> Statement<'static> {
+    let is_word = |it: &str| matches!(it, "R" | "W" | "F") || it.starts_with("ms=");
+    if !words.split_whitespace().all(is_word) {
+        let classic = Options { compat: Compat::Classic, ..Options::default() };
+        return Statement::parse(words.to_owned().leak().as_bytes(), &classic);
+    }
     let mut statement = Statement::parse(b"", &Options::default());
     (statement.route, statement.counts) = Default::default();
     for word in words.split_whitespace() {

@@ -10,7 +10,6 @@ fn errors_of_ours_become_the_sqlx_error_that_means_the_same() {
     check(Error::Connect { server: "db".into(), source: sqlx::Error::Tls("no".into()) }, "Io", 2026);
     check(Error::Connect { server: "db".into(), source: io_error(io::ErrorKind::UnexpectedEof) }, "Io", 2013);
     check(Error::Config { source: "broken".into() }, "Configuration", 2000);
-    check(Error::UnknownSection { section: "shop".into(), known: vec![] }, "Configuration", 2000);
     let source = "environment variable `X` is not set".into();
     check(Error::Credentials { server: "db".into(), user: "app".into(), source }, "Configuration", 2000);
     check(Error::Refused { why: "nowhere to go".into() }, "AnyDriverError", 2000);

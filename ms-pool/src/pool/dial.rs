@@ -1,7 +1,11 @@
 //! One connect, from address to identity.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::Poll;
 
 use sqlx_core::connection::ConnectOptions;
 use sqlx_mysql::{MySqlConnectOptions, MySqlConnection};
@@ -28,7 +32,9 @@ pub(super) async fn dial(target: &Target, setup: &Setup, limits: &Limits, deadli
     let until = deadline.min(began + limits.connect_timeout);
     let made = timeout_at(until, async {
         let mut conn = login(target, limits).await?;
-        let identity = setup.run(&mut conn, target).await?;
+        let identity = unpanicked(setup.run(&mut conn, target))
+            .await
+            .unwrap_or_else(|| Err(Error::connecting(Arc::clone(&target.server), target.dial.reach(), gibberish())))?;
         Ok(Link {
             conn,
             identity: Arc::new(identity),
@@ -49,13 +55,13 @@ pub(super) async fn dial(target: &Target, setup: &Setup, limits: &Limits, deadli
 async fn login(target: &Target, limits: &Limits) -> Result<MySqlConnection, Error> {
     let failed = |source| Error::connecting(Arc::clone(&target.server), target.dial.reach(), source);
     let it = match &target.dial {
-        Dial::Ready(options) => return options.0.connect().await.map_err(failed),
+        Dial::Ready(options) => return connect(&options.0).await.map_err(failed),
         Dial::Configured(it) => it,
     };
 
     let options = options(it, target, limits).await?;
     let password = password(it, target).await?;
-    let refused = match with_password(&options, &password).connect().await {
+    let refused = match connect(&with_password(&options, &password)).await {
         Err(error) if server_error(&error).is_some_and(|it| it.number() == 1045) => error,
         other => return other.map_err(failed),
     };
@@ -65,7 +71,28 @@ async fn login(target: &Target, limits: &Limits) -> Result<MySqlConnection, Erro
     if changed == password {
         return Err(failed(refused));
     }
-    with_password(&options, &changed).connect().await.map_err(failed)
+    connect(&with_password(&options, &changed)).await.map_err(failed)
+}
+
+/// The driver's own login.
+async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Error> {
+    unpanicked(options.connect()).await.unwrap_or_else(|| Err(gibberish()))
+}
+
+fn gibberish() -> sqlx::Error {
+    sqlx::Error::Protocol("what the server says is not the protocol".to_owned())
+}
+
+/// The driver takes packets apart without asking whether all of a field is there, and panics where it is not. A stranger
+/// behind a wrong port must not end the task of whoever came to ask: `None` is a panic.
+async fn unpanicked<T>(exchange: impl Future<Output = T>) -> Option<T> {
+    let mut exchange = pin!(exchange);
+    // What is left of it after a panic is dropped with its connection and never looked at again.
+    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| exchange.as_mut().poll(cx))) {
+        Ok(polled) => polled.map(Some),
+        Err(_) => Poll::Ready(None),
+    })
+    .await
 }
 
 async fn password(it: &Configured, target: &Target) -> Result<Password, Error> {

@@ -67,20 +67,19 @@ impl Stream for Guarded<'_> {
             return Poll::Ready(this.refusal.take().map(Err));
         };
         this.wire.ask();
-        let item = match answer.as_mut().poll_next(cx) {
-            Poll::Ready(item) => item,
-            Poll::Pending => return this.poll_deadline(cx),
-        };
-        match &item {
-            Some(Ok(_)) => {
+        // Looked at where it lies and handed on: rows are large, and each layer that moves them costs every row.
+        let polled = answer.as_mut().poll_next(cx);
+        match &polled {
+            Poll::Ready(Some(Ok(_))) => {
                 this.wire.heard_part();
-                return Poll::Ready(item);
+                return polled;
             }
-            Some(Err(error)) => this.wire.heard_error(error),
-            None => this.wire.heard_all(),
+            Poll::Ready(Some(Err(error))) => this.wire.heard_error(error),
+            Poll::Ready(None) => this.wire.heard_all(),
+            Poll::Pending => return this.poll_deadline(cx),
         }
         this.answer = None;
-        Poll::Ready(item)
+        polled
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) fn ensure(pool: &Arc<ServerPool>, shelf: &mut MutexGuard<'_, Shelf>) 
 #[cold]
 fn start(pool: &Arc<ServerPool>, shelf: &mut Shelf) {
     let limits = pool.limits();
-    if limits.idle_timeout.is_none() && limits.max_lifetime.is_none() {
+    if limits.idle_timeout.is_none() && limits.max_lifetime.is_none() && limits.min_idle == 0 {
         return;
     }
     if let Ok(runtime) = Handle::try_current() {

@@ -2,7 +2,7 @@
 //!
 //! Tests that use it are `#[ignore]`d, so that plain `cargo test` works without any server.
 
-#![allow(dead_code, reason = "each test binary uses its own part")]
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
 use std::{env, sync::Arc};
 
@@ -94,14 +94,19 @@ where
 
 /// Tells the owner of the servers to do something, such as `kill replica1`.
 pub async fn control(command: &str) -> String {
+    let answer = ask(command).await;
+    assert!(answer.starts_with("ok"), "`{command}`: {answer}");
+    answer
+}
+
+/// The answer, also if it is that it cannot be done.
+pub async fn ask(command: &str) -> String {
     let stream = UnixStream::connect(variable("MS_TEST_CONTROL")).await.unwrap();
     let (read, mut write) = stream.into_split();
     write.write_all(format!("{command}\n").as_bytes()).await.unwrap();
     let mut answer = String::new();
     BufReader::new(read).read_line(&mut answer).await.unwrap();
-    let answer = answer.trim_end().to_owned();
-    assert!(answer.starts_with("ok"), "`{command}`: {answer}");
-    answer
+    answer.trim_end().to_owned()
 }
 
 /// A table of this test alone, on the primary and, when this returns, on both replicas.

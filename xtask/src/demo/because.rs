@@ -4,6 +4,7 @@
 //! for the first time: what the statement is, and then only what was not to be expected.
 
 use ms_filters::{DecisionStep, Reason, StepResult};
+use ms_hints::Cause;
 use ms_pool::DecisionEvent;
 
 /// Why a statement went where it went.
@@ -18,8 +19,8 @@ pub(super) fn because(event: &DecisionEvent<'_>) -> String {
 /// What the statement is.
 fn first(event: &DecisionEvent<'_>, reason: Reason) -> Option<String> {
     Some(match reason {
-        // Its text decided, and the rule that did says more than its result.
-        Reason::Read | Reason::Write => event.cause.sentence().to_owned(),
+        // The rule that makes a read of a `SELECT` need not be told; the one that makes a write of it is the point.
+        Reason::Write if event.cause != Cause::Verb => event.cause.sentence().to_owned(),
         _ => reason.sentence().to_owned(),
     })
 }
@@ -28,7 +29,7 @@ fn first(event: &DecisionEvent<'_>, reason: Reason) -> Option<String> {
 fn later(event: &DecisionEvent<'_>, step: DecisionStep) -> Option<String> {
     match step.reason {
         // The server stands in its own column, and a list that nobody shortened is not news.
-        Reason::Unchanged | Reason::Narrowed | Reason::Only | Reason::Own | Reason::Opened => None,
+        Reason::Unchanged | Reason::Narrowed | Reason::Only | Reason::Own => None,
         // The router repeats what the statement is when it has counted the servers.
         reason if event.decision.steps().next().is_some_and(|it| it.reason == reason) => None,
         Reason::OpenFailed => match step.result {

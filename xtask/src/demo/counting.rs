@@ -3,7 +3,7 @@
 use ms_pool::Counter;
 
 use super::{Failed, claim, shop::Shop};
-use crate::screen::{Screen, number, text};
+use crate::screen::{Column, Screen, text};
 
 pub(super) fn act(shop: &Shop, screen: &mut Screen) -> Result<(), Failed> {
     screen.heading("4. What was counted")?;
@@ -11,8 +11,8 @@ pub(super) fn act(shop: &Shop, screen: &mut Screen) -> Result<(), Failed> {
         "The names are those of mysqlnd_ms, so that its dashboards go on working. Counters at zero are left out.",
     )?;
     let counted = Counter::ALL.iter().map(|&it| (it, shop.statistics.get(it))).filter(|(_, count)| *count > 0);
-    let rows = counted.map(|(counter, count)| [text(counter.name()), number(count), text(meaning(counter))]);
-    screen.table(["counter", "count", "what happened that often"], rows, &[0, 1])?;
+    let rows = counted.map(|(counter, count)| [text(counter.name()), text(count.to_string()), text(meaning(counter))]);
+    screen.table([Column::Name("counter"), Column::Number("count"), Column::Text("how often …")], rows)?;
     let count = |it| shop.statistics.get(it);
     claim("reads and writes are counted", count(Counter::UseReplica) > 0 && count(Counter::UsePrimary) > 0, || {
         format!("{:?}", shop.statistics)
@@ -24,22 +24,24 @@ fn meaning(counter: Counter) -> &'static str {
     match counter {
         Counter::UseReplica => "a replica was chosen",
         Counter::UsePrimary => "the primary was chosen",
-        Counter::UseReplicaGuess => "the text alone asked for a replica",
-        Counter::UsePrimaryGuess => "the text alone asked for the primary",
+        Counter::UseReplicaGuess => "a text asked for a replica",
+        Counter::UsePrimaryGuess => "a text asked for the primary",
         Counter::UseReplicaHint => "a hint asked for a replica",
-        Counter::UsePrimaryHint => "a hint, or `begin()`, asked for the primary",
-        Counter::UseLastUsedHint => "a hint asked for the server used last",
-        Counter::EagerReplicaSuccess => "a replica was opened at the start",
-        Counter::EagerReplicaFailure => "a replica could not be opened at the start",
-        Counter::EagerPrimarySuccess => "the primary was opened at the start",
-        Counter::EagerPrimaryFailure => "the primary could not be opened at the start",
-        Counter::LazyReplicaSuccess => "a connection to a replica was opened for a statement",
-        Counter::LazyReplicaFailure => "a replica could not be reached for a statement",
-        Counter::LazyPrimarySuccess => "a connection to the primary was opened for a statement",
-        Counter::LazyPrimaryFailure => "the primary could not be reached for a statement",
-        Counter::BeltRerouted => "a replica refused to write and the primary ran it",
-        Counter::ReadRepeated => "a read broke on an idle connection and was repeated",
-        Counter::DirtyClosed => "a connection with changed state was not reused",
+        Counter::UsePrimaryHint => "a hint or `begin()` asked for the primary",
+        Counter::UseLastUsedHint => "a hint asked for the last one",
+        Counter::UseReplicaCallback => "a callback picked a replica",
+        Counter::UsePrimaryCallback => "a callback picked the primary",
+        Counter::EagerReplicaSuccess => "a replica was opened early",
+        Counter::EagerReplicaFailure => "a replica was dead at the start",
+        Counter::EagerPrimarySuccess => "the primary was opened early",
+        Counter::EagerPrimaryFailure => "the primary was dead then",
+        Counter::LazyReplicaSuccess => "a replica was opened on demand",
+        Counter::LazyReplicaFailure => "a replica was found dead",
+        Counter::LazyPrimarySuccess => "the primary was opened on demand",
+        Counter::LazyPrimaryFailure => "the primary was found dead",
+        Counter::BeltRerouted => "a replica refused to write",
+        Counter::ReadRepeated => "a broken read was repeated",
+        Counter::DirtyClosed => "a changed connection was closed",
         _ => "",
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use xtask::cluster::Cluster;
 
 use super::{Failed, claim, named, shop::Shop};
-use crate::screen::{Screen, bad, good, text};
+use crate::screen::{Column, Screen, bad, good, text};
 
 const FROZEN: &str = "replica1";
 const WRITE: &str = "UPDATE orders SET state = 'paid' WHERE id = 1";
@@ -49,7 +49,8 @@ pub(super) async fn act(shop: &Shop, cluster: &Cluster, screen: &mut Screen) -> 
         let note = if it.state == NEW { good("as written") } else { bad("stale") };
         [text(it.sql), named(&shop.db, &it.server), text(&it.state), note]
     });
-    screen.table(["statement", "server", "state", ""], rows, &[1, 2, 3])?;
+    let columns = [Column::Text("statement"), Column::Name("server"), Column::Name("state"), Column::Name("that is")];
+    screen.table(columns, rows)?;
     let is = |it: &Answer, server, state| it.server == server && it.state == state;
     let seen = |it: &Answer| format!("`{}` from `{}`", it.state, it.server);
     claim("a replica that does not replicate is stale", is(stale, FROZEN, OLD), || seen(stale))?;

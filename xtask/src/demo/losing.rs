@@ -18,7 +18,7 @@ use tokio::{task::JoinSet, time::sleep};
 use xtask::{cluster::Cluster, progress::Progress};
 
 use super::{Failed, claim, shop::Shop};
-use crate::screen::{Screen, failures, number, text};
+use crate::screen::{Column, Screen, failures, text};
 
 /// Tasks that read.
 const READERS: usize = 4;
@@ -31,7 +31,7 @@ const READ: &str = "SELECT @@port, COUNT(*) FROM orders";
 const VICTIM: &str = "replica1";
 
 /// What happens meanwhile.
-const PHASES: [&str; 3] = ["both replicas are up", "kill -9 replica1", "replica1 is back"];
+const PHASES: [&str; 3] = ["both replicas up", "kill -9 replica1", "replica1 is back"];
 /// The reads are over.
 const END: usize = PHASES.len();
 
@@ -129,16 +129,17 @@ fn show(tallies: &[Tally; END], cluster: &Cluster, screen: &mut Screen) -> Resul
         let on = |name| cluster.server(name).map_or(0, |it| tally.of(it.port()));
         [
             text(phase),
-            number(tally.total()),
-            failures(tally.errors.len()),
-            number(on("replica1")),
-            number(on("replica2")),
-            number(on("primary")),
-            number(format!("{:.1} ms", tally.longest.as_secs_f64() * 1e3)),
+            text(tally.total().to_string()),
+            failures(tally.errors.len() as u64),
+            text(on("replica1").to_string()),
+            text(on("replica2").to_string()),
+            text(on("primary").to_string()),
+            text(format!("{:.1} ms", tally.longest.as_secs_f64() * 1e3)),
         ]
     });
-    let header = ["meanwhile", "reads", "errors", "replica1", "replica2", "primary", "longest"];
-    screen.table(header, rows, &[1, 2, 3, 4, 5, 6])?;
+    let numbers = ["reads", "errors", "replica1", "replica2", "primary", "longest"].map(Column::Number);
+    let [reads, errors, replica1, replica2, primary, longest] = numbers;
+    screen.table([Column::Text("meanwhile"), reads, errors, replica1, replica2, primary, longest], rows)?;
     if let Some(error) = tallies[1].errors.first() {
         screen.paragraph(&format!(
             "{} of the {READERS} tasks had a read under way on replica1 when it died and got error {}. Repeating such a read \

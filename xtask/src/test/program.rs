@@ -91,8 +91,9 @@ impl Program {
 pub(super) async fn build(arguments: &Arguments) -> io::Result<Option<Vec<Program>>> {
     let mut command = Command::new(cargo::program());
     command.args(["test", "--no-run", "--message-format=json-render-diagnostics"]).args(arguments.for_cargo());
-    command.current_dir(cargo::folder()).stdin(Stdio::null()).stderr(Stdio::inherit()).kill_on_drop(true);
-    let output = command.output().await?;
+    command.current_dir(cargo::folder()).stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+    // `output()` would take standard error too, and with it cargo's progress and the compiler's errors.
+    let output = command.spawn()?.wait_with_output().await?;
     Ok(output.status.success().then(|| programs(&String::from_utf8_lossy(&output.stdout))))
 }
 

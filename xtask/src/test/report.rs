@@ -20,7 +20,9 @@ pub(super) struct Report {
     broken: Option<String>,
     /// The ignored tests that want a cluster.
     pub(super) needs_cluster: Vec<String>,
-    /// All that it wrote but the lines of tests that did not fail.
+    /// The tests that failed, by their full names.
+    pub(super) failures: Vec<String>,
+    /// All that it wrote but its results, and the lines of tests that did not fail.
     details: String,
 }
 
@@ -56,7 +58,9 @@ impl Report {
                 it.passed += counts.passed;
                 it.failed += counts.failed;
                 it.ignored += counts.ignored;
-            } else if let Some((name, outcome)) = test_line(line) {
+                continue;
+            }
+            if let Some((name, outcome)) = test_line(line) {
                 if outcome == "ok" {
                     continue;
                 }
@@ -65,6 +69,9 @@ impl Report {
                         it.needs_cluster.push(name.to_owned());
                     }
                     continue;
+                }
+                if outcome == "FAILED" {
+                    it.failures.push(name.to_owned());
                 }
             }
             it.details.push_str(line);
@@ -84,6 +91,11 @@ impl Report {
     /// Whether there was nothing to run.
     pub(super) fn is_empty(&self) -> bool {
         self.passed == 0 && self.failed() == 0
+    }
+
+    /// Why the program failed as a whole.
+    pub(super) fn why_broken(&self) -> Option<&str> {
+        self.broken.as_deref()
     }
 
     /// The result in one line.
@@ -116,9 +128,8 @@ struct Counts {
 
 impl Counts {
     fn parse(line: &str) -> Option<Self> {
-        // What a test prints without a line end of its own stands in front of it.
-        let (_, rest) = line.split_once("test result: ")?;
-        let (_, numbers) = rest.split_once(". ")?;
+        // At the start of a line only: a failed test may print one as a part of something else.
+        let (_, numbers) = line.strip_prefix("test result: ")?.split_once(". ")?;
         let count = |word: &str| {
             let part = numbers.split("; ").find_map(|it| it.trim().strip_suffix(word))?;
             part.trim_end().parse().ok()
@@ -130,7 +141,7 @@ impl Counts {
 /// The name and the outcome in a line `test NAME ... OUTCOME`.
 fn test_line(line: &str) -> Option<(&str, &str)> {
     let (name, outcome) = line.strip_prefix("test ")?.split_once(" ... ")?;
-    Some((name.split(" - ").next().unwrap_or(name), outcome))
+    Some((name.strip_suffix(" - should panic").unwrap_or(name), outcome))
 }
 
 #[cfg(test)]
@@ -143,12 +154,13 @@ mod tests {
         let tail = "0 measured; 0 filtered out; finished in 0.00s";
         parses(&format!("test result: ok. 12 passed; 0 failed; 3 ignored; {tail}"), counts(12, 0, 3));
         parses(&format!("test result: FAILED. 1 passed; 2 failed; 0 ignored; {tail}"), counts(1, 2, 0));
-        parses(&format!("no line end test result: ok. 1 passed; 0 failed; 0 ignored; {tail}"), counts(1, 0, 0));
+        parses(&format!("  left: \"test result: ok. 1 passed; 0 failed; 0 ignored; {tail}\""), None);
         parses("test result: ok. some passed; 0 failed; 0 ignored", None);
         parses("test results are in the table", None);
     }
 
     #[track_caller]
+    #[allow(clippy::needless_pass_by_value, reason = "rows are values")]
     fn parses(line: &str, expected: Option<Counts>) {
         assert_eq!(Counts::parse(line), expected, "for `{line}`");
     }
@@ -175,10 +187,12 @@ mod tests {
     }
 
     #[test]
-    fn keeps_what_a_failed_test_printed() {
+    fn keeps_the_name_of_a_failed_test_and_what_it_printed() {
         let text = "running 2 tests\ntest a ... ok\ntest b ... FAILED\n\nfailures:\n\n---- b stdout ----\nassertion\n\n\
                     test result: FAILED. 1 passed; 1 failed; 0 ignored; 0 measured\n";
-        let details = Report::read(text).details();
+        let report = Report::read(text);
+        assert_eq!(report.failures, ["b"]);
+        let details = report.details();
         assert!(details.contains("assertion") && details.contains("test b ... FAILED"), "{details}");
         assert!(!details.contains("test a"), "{details}");
     }

@@ -5,7 +5,7 @@ use std::{io, process::ExitCode, time::Duration};
 use xtask::provision::Flavor;
 
 use super::report::Report;
-use crate::screen::{Screen, failures, number, text};
+use crate::screen::{Column, Screen, failures, text};
 
 /// What one test program did on one flavour, or without servers.
 #[derive(Debug)]
@@ -53,12 +53,19 @@ impl Summary {
             [
                 text(it.flavor.map_or_else(|| "no server".to_owned(), |it| it.to_string())),
                 text(&it.suite),
-                number(it.report.passed),
+                text(it.report.passed.to_string()),
                 failures(it.report.failed()),
-                number(format!("{:.1}", it.took.as_secs_f32())),
+                text(format!("{:.1}", it.took.as_secs_f32())),
             ]
         });
-        screen.table(["servers", "suite", "passed", "failed", "seconds"], rows, &[0, 2, 3, 4])?;
+        let [passed, failed, seconds] = ["passed", "failed", "seconds"].map(Column::Number);
+        screen.table([Column::Name("servers"), Column::Text("suite"), passed, failed, seconds], rows)?;
+        for it in &self.rows {
+            let place = it.flavor.map_or_else(|| it.suite.clone(), |flavor| format!("{flavor}: {}", it.suite));
+            for failure in it.report.failures.iter().map(String::as_str).chain(it.report.why_broken()) {
+                screen.alarm(&format!("failed: {place}: {failure}"))?;
+            }
+        }
         for (flavor, why) in &self.untested {
             let word = flavor.to_string().to_uppercase();
             screen.alarm(&format!("{word} WAS NOT TESTED: {why}"))?;

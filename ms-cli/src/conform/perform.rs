@@ -1,0 +1,307 @@
+//! One function per action.
+//!
+//! They call what a program would call and say what came of it. An action the library has no function for yet ends in
+//! [`Stop::NotSupported`], which is a failure that names what is missing; giving it one later means filling in its function.
+
+use std::time::Duration;
+
+use ms_filters::Split;
+use ms_hints::Route;
+use ms_pool::Session;
+use serde_json::{Map, Value, json};
+use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
+use tokio::time::sleep;
+
+use crate::failure::chain;
+
+use super::{
+    check::{Mismatch, check_counter},
+    distribution::Distribution,
+    open::Pool,
+    outcome::{Failed, Outcome},
+    play::{Player, Properties},
+    servers::Place,
+    step::{Action, Direct, Execute},
+    text_rows::Answer,
+    world::WorldError,
+};
+
+/// Why a scenario cannot go on.
+#[derive(Debug)]
+pub(crate) enum Stop {
+    /// The library has no function for it yet.
+    NotSupported(String),
+    /// The scenario asks for something that makes no sense, or a server failed the runner.
+    Broken(String),
+    /// An expectation inside the action does not hold.
+    Mismatch(Mismatch),
+}
+
+impl From<WorldError> for Stop {
+    fn from(error: WorldError) -> Self {
+        Self::Broken(chain(&error))
+    }
+}
+
+impl From<Mismatch> for Stop {
+    fn from(mismatch: Mismatch) -> Self {
+        Self::Mismatch(mismatch)
+    }
+}
+
+type Performed = Result<Outcome, Stop>;
+
+/// Performs an action. `repeat` is the player's own.
+pub(crate) async fn perform(player: &mut Player<'_>, action: &Action) -> Performed {
+    match action {
+        Action::Sql(sql) | Action::MultiQuery(sql) => query(player, sql).await,
+        Action::Prepare(sql) => prepare(player, sql).await,
+        Action::Execute(Execute { stmt, .. }) => execute(player, stmt),
+        Action::Begin(_) => missing("begin", "Session::start_transaction"),
+        Action::Commit(_) => missing("commit", "Session::commit"),
+        Action::Rollback(_) => missing("rollback", "Session::rollback"),
+        Action::Autocommit(_) => missing("autocommit", "Session::set_autocommit"),
+        Action::Qos(_) => missing("qos", "Session::set_consistency"),
+        Action::LastGtid(_) => last_gtid(player).await,
+        Action::ChangeUser(_) => missing("change_user", "Session::change_user"),
+        Action::SelectDb(_) => missing("select_db", "Session::select_db"),
+        Action::SetCharset(_) => missing("set_charset", "Session::set_charset"),
+        Action::GetCharset(_) => missing("get_charset", "Session::charset"),
+        Action::Escape(_) => missing("escape", "Session::escape"),
+        Action::Ping(_) => missing("ping", "Session::ping"),
+        Action::ServerInfo(_) => missing("server_info", "Session::server_info"),
+        Action::ThreadId(_) => thread_id(player),
+        Action::InsertId(_) => property(player, |it| json!(it.insert_id)),
+        Action::AffectedRows(_) => property(player, |it| json!(it.affected)),
+        Action::FieldCount(_) => property(player, |it| json!(it.fields)),
+        Action::WarningCount(_) => missing("warning_count", "Session::warning_count"),
+        Action::Classify(sql) => classify(player, sql),
+        Action::MatchWild(name, pattern) => {
+            Ok(Outcome::value(ms_hints::match_wild(name.as_bytes(), pattern.as_bytes())))
+        }
+        Action::DumpServers(_) => dump_servers(player),
+        Action::LastUsed(_) => last_used(player),
+        Action::Stats(wanted) => stats(player, wanted),
+        Action::XaBegin(it) => {
+            it.gtrid.number().map_err(Stop::Broken).and_then(|_| missing("xa_begin", "Session::xa_begin"))
+        }
+        Action::XaCommit(it) => {
+            it.number().map_err(Stop::Broken).and_then(|_| missing("xa_commit", "Session::xa_commit"))
+        }
+        Action::XaRollback(it) => {
+            it.number().map_err(Stop::Broken).and_then(|_| missing("xa_rollback", "Session::xa_rollback"))
+        }
+        Action::XaGc(_) => missing("xa_gc", "Session::xa_gc"),
+        Action::Direct(it) => direct(player, it).await,
+        Action::Kill(whom) => kill(player, whom).await,
+        Action::Sleep(seconds) => pause(*seconds).await,
+        Action::Close(_) => close(player).await,
+        Action::Distribution(it) => distribution(player, it).await,
+        Action::Repeat(_) => Err(Stop::Broken("`repeat` was to be unrolled".to_owned())),
+    }
+}
+
+fn missing(step: &str, function: &str) -> Performed {
+    Err(Stop::NotSupported(format!("the step `{step}`: ms-pool has no `{function}`")))
+}
+
+async fn query(player: &mut Player<'_>, sql: &str) -> Performed {
+    let answered = super::text_rows::run(player.session()?, sql).await;
+    let used = player.used();
+    let mut outcome = match &answered {
+        Ok(Answer { rows, affected, .. }) => {
+            Outcome { rows: Some(rows.clone()), affected: Some(*affected), ..Outcome::default() }
+        }
+        Err(error) => Outcome::failed(error.into()),
+    };
+    player.note_properties(used.as_ref(), answered.as_ref());
+    outcome.used = used;
+    Ok(outcome)
+}
+
+/// sqlx's own prepare, which routes; there is no statement to execute afterwards that stays where it was prepared.
+async fn prepare(player: &mut Player<'_>, sql: &str) -> Performed {
+    let prepared = player.session()?.prepare(AssertSqlSafe(sql).into_sql_str()).await;
+    let error = prepared.err().map(|error| Failed::from(&error));
+    Ok(Outcome { used: player.used(), error, ..Outcome::default() })
+}
+
+fn execute(player: &Player<'_>, stmt: &str) -> Performed {
+    if !player.ids.contains_key(stmt) {
+        return Err(Stop::Broken(format!("no statement was prepared as `{stmt}`")));
+    }
+    missing("execute", "Session::prepare")
+}
+
+/// Also what `$last` stands for when no step has fetched it.
+pub(crate) async fn last_gtid(_: &mut Player<'_>) -> Performed {
+    missing("last_gtid", "Session::last_gtid")
+}
+
+fn thread_id(player: &mut Player<'_>) -> Performed {
+    let id = player.session()?.last_used().and_then(|it| it.connection_id);
+    Ok(Outcome::value(id.unwrap_or(0)))
+}
+
+/// A property of the connection used last; nothing was ever counted on one that was not used.
+fn property(player: &mut Player<'_>, get: impl FnOnce(&Properties) -> Value) -> Performed {
+    let properties = player.used().map(|it| player.properties(&it)).unwrap_or_default();
+    Ok(Outcome::value(get(&properties)))
+}
+
+fn classify(player: &mut Player<'_>, sql: &str) -> Performed {
+    let Some(Pool { cluster, .. }) = &player.pool else {
+        return Err(closed());
+    };
+    // The original's classifier knew of the setting; here it is the router that does.
+    let split = cluster.routing().split;
+    Ok(Outcome::value(match cluster.classify(sql).target() {
+        Route::LastUsed => "last_used",
+        Route::Replica if split == Split::Enabled => "slave",
+        Route::Primary | Route::Replica => "master",
+    }))
+}
+
+pub(crate) fn closed() -> Stop {
+    Stop::Broken("the pool is closed".to_owned())
+}
+
+/// `scheme://host:port` or `unix://path`, in the original's words.
+fn address(uri: &str) -> (Value, Value, Value) {
+    match uri.split_once("://") {
+        Some(("unix", path)) => (Value::Null, json!(0), json!(path)),
+        Some((_, address)) => {
+            let (host, port) = address.rsplit_once(':').unwrap_or((address, "0"));
+            (json!(host), json!(port.parse().unwrap_or(0)), Value::Null)
+        }
+        None => (Value::Null, json!(0), Value::Null),
+    }
+}
+
+fn dump_servers(player: &mut Player<'_>) -> Performed {
+    let session = player.session()?;
+    let side = |role| -> Vec<Value> {
+        let servers = session.dump_servers().into_iter().filter(|it| it.role == role);
+        servers
+            .map(|it| {
+                let (hostname, port, socket) = address(it.address);
+                // Anonymous servers had no name.
+                let name = if it.name.ends_with(']') { "" } else { it.name };
+                json!({"name_from_config": name, "hostname": hostname, "user": it.user, "port": port, "socket": socket,
+                    "thread_id": it.connection_id})
+            })
+            .collect()
+    };
+    Ok(Outcome::value(json!({
+        "masters": side(ms_filters::Role::Primary),
+        "slaves": side(ms_filters::Role::Replica),
+    })))
+}
+
+fn last_used(player: &mut Player<'_>) -> Performed {
+    let properties = player.used().map(|it| player.properties(&it)).unwrap_or_default();
+    let last = player.session()?.last_used();
+    let uri = last.map_or("", |it| it.address);
+    let (host, port, socket) = address(uri);
+    let error = properties.error;
+    Ok(Outcome::value(json!({
+        "scheme": uri,
+        "host": host,
+        "port": port,
+        "socket_or_pipe": socket,
+        "thread_id": last.and_then(|it| it.connection_id).unwrap_or(0),
+        "errno": error.as_ref().map_or(0, |it| it.code),
+        "error": error.as_ref().map_or("", |it| &it.message),
+        "sqlstate": error.as_ref().map_or("00000", |it| &it.sqlstate),
+    })))
+}
+
+/// Everything is counted by the pool's own statistics, from nothing.
+fn stats(player: &Player<'_>, wanted: &Map<String, Value>) -> Performed {
+    check_counters(player, wanted).map(|()| Outcome::default())
+}
+
+pub(crate) fn check_counters(player: &Player<'_>, wanted: &Map<String, Value>) -> Result<(), Stop> {
+    for (name, wanted) in wanted {
+        let found = player.senses.statistics.iter().find(|(counter, _)| counter == name);
+        let (_, got) = found.ok_or_else(|| Stop::NotSupported(format!("the counter `{name}`")))?;
+        check_counter(name, wanted, got)?;
+    }
+    Ok(())
+}
+
+async fn direct(player: &mut Player<'_>, direct: &Direct) -> Performed {
+    Ok(match player.stage.direct(direct.on, &direct.sql).await? {
+        Ok(answer) => Outcome { rows: Some(answer.rows), affected: Some(answer.affected), ..Outcome::default() },
+        Err(error) => Outcome::failed((&error).into()),
+    })
+}
+
+async fn kill(player: &mut Player<'_>, whom: &str) -> Performed {
+    if let Some((address, id)) = connection_of(player.session()?, whom) {
+        player.stage.kill(place_at(player, &address)?, id).await?;
+        return Ok(Outcome::default());
+    }
+    // It may be one that was opened with the pool and that no statement has used.
+    let server = player.session()?.dump_servers().into_iter().find(|it| it.name == whom).map(|it| it.address.to_owned());
+    if let Some(address) = server {
+        let place = place_at(player, &address)?;
+        if let [id] = player.stage.connections(place).await?[..] {
+            player.stage.kill(place, id).await?;
+            return Ok(Outcome::default());
+        }
+    }
+    Err(Stop::Broken(format!("the pool has no open connection to `{whom}`")))
+}
+
+fn connection_of(session: &Session, whom: &str) -> Option<(String, u64)> {
+    if whom == "last_used" {
+        let last = session.last_used()?;
+        return Some((last.address.to_owned(), last.connection_id?));
+    }
+    let server = session.dump_servers().into_iter().find(|it| it.name == whom)?;
+    Some((server.address.to_owned(), server.connection_id?))
+}
+
+/// The server at an address the pool has named.
+pub(crate) fn place_at(player: &Player<'_>, uri: &str) -> Result<Place, Stop> {
+    let stage = &player.stage;
+    let is_it = |place: &Place| {
+        let it = stage.world.servers.address(*place, stage.replicating);
+        uri.ends_with(&format!("://{}:{}", it.host, it.port))
+    };
+    Place::ALL.into_iter().find(is_it).ok_or_else(|| Stop::Broken(format!("`{uri}` is none of the runner's servers")))
+}
+
+async fn pause(seconds: f64) -> Performed {
+    let time = Duration::try_from_secs_f64(seconds).map_err(|_| Stop::Broken(format!("{seconds} is no time")))?;
+    sleep(time).await;
+    Ok(Outcome::default())
+}
+
+async fn close(player: &mut Player<'_>) -> Performed {
+    match player.pool.take() {
+        Some(pool) => {
+            drop(pool.session);
+            pool.cluster.close().await;
+            Ok(Outcome::default())
+        }
+        None => Err(closed()),
+    }
+}
+
+async fn distribution(player: &mut Player<'_>, wanted: &Distribution) -> Performed {
+    let mut runs = Vec::with_capacity(wanted.times);
+    for _ in 0..wanted.times {
+        let outcome = query(player, &wanted.sql).await?;
+        if let Some(error) = outcome.error {
+            return Err(
+                Mismatch::new("success each time", format!("{} in run {}", error.json(), runs.len() + 1)).into()
+            );
+        }
+        let used = outcome.used.and_then(|it| Some((it.alias, it.connection?)));
+        runs.push(used.ok_or_else(|| Mismatch::new("a connection", "none in use"))?);
+    }
+    wanted.expect.check(&runs)?;
+    Ok(Outcome::default())
+}
