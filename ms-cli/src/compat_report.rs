@@ -142,7 +142,7 @@ fn level(section: &Section) -> Option<&'static str> {
         "the service level is eventual, but `master_on_write` is on: after its first write a session reads from the primary"
     } else {
         "the service level is eventual: a replica may not have yet what was just written, and is not waited for; \
-         `\"master_on_write\": 1` avoids it"
+         in a session `\"master_on_write\": 1` avoids it, elsewhere `db.primary()`"
     })
 }
 

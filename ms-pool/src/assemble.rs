@@ -25,6 +25,7 @@ use sqlx_mysql::MySqlConnectOptions;
 use crate::{
     Builder, Cluster, Error, Statistics,
     builder::Callbacks,
+    class::Classes,
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode},
@@ -346,6 +347,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         hooks: builder.hooks,
         seed: builder.seed.map(AtomicU64::new),
         sql_mode: KnownSqlMode::default(),
+        classes: Classes::default(),
     }))
 }
 

@@ -11,11 +11,12 @@ use std::{
 
 use ms_config::Diagnostic;
 use ms_filters::{ClusterMemory, Role, Router, ServerIx};
-use ms_hints::{Protocol, SqlMode, Statement};
+use ms_hints::{Access, Effect, Protocol, SqlMode, Statement};
 use tokio::time::Instant;
 
 use crate::{
     Builder, Counter, Error, On, Session, Statistics, Tx, assemble,
+    class::Classes,
     events::Hooks,
     pool::ServerPool,
     state::{ServerIdentity, ServerInfo, ServerState},
@@ -66,6 +67,7 @@ pub(crate) struct Inner {
     /// With a builder's seed, what the next session draws from; every one gets its own.
     pub(crate) seed: Option<AtomicU64>,
     pub(crate) sql_mode: KnownSqlMode,
+    pub(crate) classes: Classes,
 }
 
 /// One server of the cluster.
@@ -277,10 +279,25 @@ impl Cluster {
 
     #[inline]
     pub(crate) fn parse<'a>(&self, sql: &'a str, protocol: Protocol, sql_mode: SqlMode) -> Statement<'a> {
+        Statement::parse(sql.as_bytes(), &self.options(protocol, sql_mode))
+    }
+
+    /// As [`parse`](Self::parse), with what the statement leaves behind on its connection.
+    #[inline]
+    pub(crate) fn read<'a>(&self, sql: &'a str, protocol: Protocol, sql_mode: SqlMode) -> (Statement<'a>, Effect) {
+        let options = self.options(protocol, sql_mode);
+        self.inner.classes.of(sql.as_bytes(), &options, |sql| {
+            let statement = Statement::parse(sql, &options);
+            let proven = options.compat == ms_hints::Compat::Strict && statement.access == Access::Read;
+            let effect = if proven { Effect::NONE } else { statement.effect_with(options.read_functions) };
+            (statement, effect)
+        })
+    }
+
+    #[inline]
+    fn options(&self, protocol: Protocol, sql_mode: SqlMode) -> ms_hints::Options<'_> {
         let rules = &self.inner.rules;
-        let options =
-            ms_hints::Options { compat: rules.compat, protocol, sql_mode, read_functions: &rules.read_functions };
-        Statement::parse(sql.as_bytes(), &options)
+        ms_hints::Options { compat: rules.compat, protocol, sql_mode, read_functions: &rules.read_functions }
     }
 
     #[inline]

@@ -38,6 +38,7 @@ mod on; // one side of it
 mod session; // statements that share connections
 mod tx; // a transaction on the primary
 
+mod class; // what a statement is, found again
 mod executor; // sqlx's traits
 mod route; // performs the router's steps
 mod run; // sends a routed statement

@@ -52,12 +52,10 @@ impl<'a> Question<'a> {
     #[inline]
     fn new(cluster: &Cluster, core: &Core, stmt: &'a Stmt, route: Option<Route>) -> Self {
         let protocol = if stmt.args.is_some() { Protocol::Prepared } else { Protocol::Text };
-        let mut statement = cluster.parse(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
+        let (mut statement, effect) = cluster.read(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
         if route.is_some() {
             statement.route = route;
         }
-        let proven = cluster.inner.rules.is_strict() && statement.access == Access::Read;
-        let effect = if proven { Effect::NONE } else { statement.effect_with(&cluster.inner.rules.read_functions) };
         Self { statement, effect }
     }
 

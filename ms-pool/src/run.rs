@@ -13,7 +13,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
 use futures_core::Stream;
@@ -162,17 +162,23 @@ impl Stream for Running<'_> {
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
-        let item = match &mut this.answer {
-            Answer::Direct(answer) => ready!(Pin::new(answer).poll_next(cx)),
+        let polled = match &mut this.answer {
+            Answer::Direct(answer) => Pin::new(answer).poll_next(cx),
             Answer::Again(answer) => return answer.as_mut().poll_next(cx),
         };
-        if let Some(reroute) = this.reroute.take()
-            && let Some(Err(error)) = &item
-            && belt_refused(error)
+        // Not moved through here: see `Guarded`.
+        if this.reroute.is_some()
+            && let Poll::Ready(item) = &polled
         {
-            this.answer = Answer::Again(reroute.go());
-            return self.poll_next(cx);
+            let reroute = this.reroute.take();
+            if let Some(Err(error)) = item
+                && belt_refused(error)
+                && let Some(reroute) = reroute
+            {
+                this.answer = Answer::Again(reroute.go());
+                return self.poll_next(cx);
+            }
         }
-        Poll::Ready(item)
+        polled
     }
 }

@@ -157,7 +157,7 @@ fn classify(player: &mut Player<'_>, sql: &str) -> Performed {
     let split = cluster.routing().split;
     Ok(Outcome::value(match cluster.classify(sql).target() {
         Route::LastUsed => "last_used",
-        Route::Replica if split == Split::Enabled => "slave",
+        Route::Replica if split == Split::ReadsToReplicas => "slave",
         Route::Primary | Route::Replica => "master",
     }))
 }
@@ -243,7 +243,8 @@ async fn kill(player: &mut Player<'_>, whom: &str) -> Performed {
         return Ok(Outcome::default());
     }
     // It may be one that was opened with the pool and that no statement has used.
-    let server = player.session()?.dump_servers().into_iter().find(|it| it.name == whom).map(|it| it.address.to_owned());
+    let server =
+        player.session()?.dump_servers().into_iter().find(|it| it.name == whom).map(|it| it.address.to_owned());
     if let Some(address) = server {
         let place = place_at(player, &address)?;
         if let [id] = player.stage.connections(place).await?[..] {

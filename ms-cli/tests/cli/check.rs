@@ -20,7 +20,7 @@ fn a_good_file_is_described() {
           - `BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are still split; use the API's `begin()`
           - a read that needs a variable, temporary table or lock of its session is routed like any other read
           - `trx_stickiness` is not set: a transaction does not bind its reads to its server
-          - the service level is eventual: a replica may not have yet what was just written, and is not waited for; `"master_on_write": 1` avoids it
+          - the service level is eventual: a replica may not have yet what was just written, and is not waited for; in a session `"master_on_write": 1` avoids it, elsewhere `db.primary()`
 
         ms.json: 1 section, 0 errors, 0 warnings
         exit code 0
@@ -62,7 +62,7 @@ fn every_problem_is_told_with_its_place() {
           - `BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are still split; use the API's `begin()`
           - a read that needs a variable, temporary table or lock of its session is routed like any other read
           - `trx_stickiness` is not set: a transaction does not bind its reads to its server
-          - the service level is eventual: a replica may not have yet what was just written, and is not waited for; `"master_on_write": 1` avoids it
+          - the service level is eventual: a replica may not have yet what was just written, and is not waited for; in a session `"master_on_write": 1` avoids it, elsewhere `db.primary()`
 
         ms.json: 2 sections, 2 errors, 2 warnings
         exit code 3
@@ -95,7 +95,7 @@ fn classic_has_nothing_to_wait_for() {
           - `BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are still split; use the API's `begin()`
           - a read that needs a variable, temporary table or lock of its session is routed like any other read
           - `trx_stickiness` is not set: a transaction does not bind its reads to its server
-          - the service level is eventual: a replica may not have yet what was just written, and is not waited for; `"master_on_write": 1` avoids it
+          - the service level is eventual: a replica may not have yet what was just written, and is not waited for; in a session `"master_on_write": 1` avoids it, elsewhere `db.primary()`
 
         ms.json: 1 section, 0 errors, 0 warnings
         exit code 0
@@ -122,10 +122,13 @@ fn the_environment_has_a_say() {
 
 #[test]
 fn what_is_accepted_and_not_built_yet_is_an_error() {
-    let config = SHOP.replace("\"roundrobin\": []", "\"user\": {\"callback\": \"pick\"}");
+    let config = SHOP.replace(
+        "\"roundrobin\": []",
+        "\"quality_of_service\": {\"eventual_consistency\": {\"age\": 5}}, \"random\": []",
+    );
     let folder = Folder::with_config("check-unbuildable", &config);
     let ended = folder.run(&["check", "ms.json"]);
-    assert!(ended.stdout.starts_with("ms.json:2:5: error: shop: filter `user` "), "{}", ended.stdout);
+    assert!(ended.stdout.starts_with("ms.json:2:5: error: shop: "), "{}", ended.stdout);
     assert_eq!(ended.code, Some(3));
 }
 
