@@ -5,6 +5,7 @@
 //!
 //! A command takes its arguments and an [`Out`] and returns how it ended: an [`Exit`] with its report already printed, or
 //! a [`Failure`](failure::Failure) that is printed here. One file per command; the other files are one idea each.
+#![forbid(unsafe_code)]
 
 mod check; // ms check
 mod conform; // ms conform

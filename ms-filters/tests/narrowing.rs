@@ -29,6 +29,7 @@ fn only_a_block_comment_that_is_a_name_byte_for_byte_names_a_group() {
         ("/*near*/ /*ms=slave*/ SET @a = 1", "b"),
         ("/*near*/ SET @a = 1", "m2"),
         ("/*near*/ /*ms=master*/ SELECT 1", "m2"),
+        ("/*!odd*/ SELECT 1", "b"),
         // None of these names it, so the first of all serves them.
         ("SELECT 1", "a"),
         ("/* near*/ SELECT 1", "a"),
@@ -42,7 +43,7 @@ fn only_a_block_comment_that_is_a_name_byte_for_byte_names_a_group() {
         ("SELECT /*near*/ 1", "a"),
         ("SELECT 1 /*near*/", "a"),
     ] {
-        let mut sim = Sim::with_filters("m1 m2 | a b", chain("groups near=1|1; far=0|0, roundrobin", ""));
+        let mut sim = Sim::with_filters("m1 m2 | a b", chain("groups near=1|1; !odd=0|1; far=0|0, roundrobin", ""));
         assert_eq!(sim.run(statement), expected, "{statement}");
     }
 }
@@ -395,6 +396,14 @@ fn decisions_name_the_filter_and_why() {
         "read -> level eventual -> 1 primary and 1 replica -> quality_of_service (level replaced) -> 1 primary and \
          1 replica -> user (callback missing) -> 1 primary and 1 replica"
     );
+}
+
+#[test]
+fn a_warning_that_nobody_took_is_forgotten_with_its_statement() {
+    let mut sim = Sim::with_filters("m | a", chain("random", ""));
+    sim.scratch.warnings().push("of a statement that was dropped");
+    sim.story("R => a");
+    assert!(sim.warnings.is_empty(), "{:?}", sim.warnings);
 }
 
 // Helpers.

@@ -10,7 +10,6 @@ use std::{
 };
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
-use futures_util::{StreamExt, stream};
 use ms_filters::Role;
 use ms_hints::Route;
 use sqlx_core::{
@@ -27,7 +26,7 @@ use crate::{
     Cluster, Error, On, Session,
     pool::{Lease, Stmt, first_row},
     route::{Now, Routed, route_now},
-    run::{Item, Reroute, Running, once, run},
+    run::{Item, Reroute, Running, failed, once, run},
 };
 
 impl Session {
@@ -38,7 +37,7 @@ impl Session {
             Now::Refused(error) => failed(error),
             Now::Later(so_far) => Box::pin(TryAsyncStream::new(move |out| async move {
                 let routed = self.route_slowly(*so_far, &stmt, None).await?;
-                run(self, routed, stmt, &out).await
+                run(self, routed, stmt, None, &out).await
             })),
         }
     }
@@ -49,17 +48,13 @@ impl Session {
         let untried = self.slots.0.last().is_some_and(|slot| slot.lease.is_untried());
         if routed.proven_read && untried {
             // It may have to be sent again, on a connection that has yet to be made.
-            return Box::pin(TryAsyncStream::new(move |out| async move { run(self, routed, stmt, &out).await }));
+            return Box::pin(TryAsyncStream::new(move |out| async move { run(self, routed, stmt, None, &out).await }));
         }
         let Self { cluster, slots, core } = self;
         let (slot, others) = slots.0.split_last_mut().expect("it was routed there");
         let reroute = routed.belted.then(|| Reroute { stmt: stmt.clone(), cluster, core, others });
         Box::pin(Running::new(slot.lease.fetch_many(stmt), reroute))
     }
-}
-
-fn failed<'e>(error: sqlx::Error) -> BoxStream<'e, Item> {
-    stream::once(std::future::ready(Err(error))).boxed()
 }
 
 /// Runs each statement where it belongs, on the session's own connections.

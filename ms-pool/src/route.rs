@@ -93,7 +93,8 @@ pub(crate) fn reroute_among<'s>(
 ) -> Option<&'s mut Slot> {
     let question = Question::new(cluster, core, stmt, Some(Route::Primary));
     let request = question.request(cluster, core);
-    let (attempt, Step::Use(server)) = decide(cluster, core, open, &request, None) else {
+    let decided = cluster.inner.router.start(&mut inputs(cluster, core, &Open(open), &request));
+    let (attempt, Step::Use(server)) = decided else {
         return None;
     };
     let slot = open.iter_mut().find(|slot| slot.server == server && slot.lease.is_ready())?;
@@ -130,7 +131,7 @@ pub(crate) fn route_now(
         return Now::Refused(Error::NeedsSession { what: what.into() }.into());
     }
     let request = question.request(cluster, core);
-    let (mut attempt, mut step) = decide(cluster, core, &slots.0, &request, None);
+    let (mut attempt, mut step) = cluster.inner.router.start(&mut inputs(cluster, core, &Open(&slots.0), &request));
     loop {
         match step {
             Step::Use(server) if is_simple(cluster, core, slots, &question, server) => {
@@ -139,8 +140,7 @@ pub(crate) fn route_now(
             Step::Open(server) => match cluster.member(server).pool.try_lease() {
                 Some(lease) => {
                     slots.put(server, lease);
-                    let so_far = Some((&mut attempt, Outcome::Reused));
-                    step = decide(cluster, core, &slots.0, &request, so_far).1;
+                    step = after(cluster, core, slots, &request, &mut attempt, Outcome::Reused);
                 }
                 None => return Now::Later(Box::new((attempt, step))),
             },
@@ -149,34 +149,38 @@ pub(crate) fn route_now(
     }
 }
 
-/// Asks the router, anew or for the next step.
+/// What the router is asked with.
 #[inline]
-fn decide(
-    cluster: &Cluster,
-    core: &mut Core,
-    open: &[Slot],
-    request: &Request<'_>,
-    so_far: Option<(&mut Attempt, Outcome)>,
-) -> (Attempt, Step) {
-    let inner = &*cluster.inner;
-    let mut inputs = Inputs {
+fn inputs<'a>(
+    cluster: &'a Cluster,
+    core: &'a mut Core,
+    view: &'a dyn View,
+    request: &'a Request<'a>,
+) -> Inputs<'a> {
+    Inputs {
         request,
-        view: &Open(open),
+        view,
         // No filter of this crate asks for the time yet, and reading the clock costs as much as deciding.
         now: Duration::ZERO,
         rng: &mut core.rng,
         session: &mut core.memory,
-        cluster: &inner.memory,
-        scratch: &mut core.scratch,
+        cluster: &cluster.inner.memory,
+        scratch: core.scratch.get_or_insert_default(),
         sink: None,
-    };
-    match so_far {
-        None => inner.router.start(&mut inputs),
-        Some((attempt, outcome)) => {
-            let step = inner.router.after(attempt, &mut inputs, outcome);
-            (*attempt, step)
-        }
     }
+}
+
+/// Asks the router for the next step.
+#[inline]
+fn after(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &Slots,
+    request: &Request<'_>,
+    attempt: &mut Attempt,
+    outcome: Outcome,
+) -> Step {
+    cluster.inner.router.after(attempt, &mut inputs(cluster, core, &Open(&slots.0), request), outcome)
 }
 
 /// Whether the statement can go out as it is: a usable connection and no setting to change first.
@@ -226,14 +230,13 @@ fn settle_on(
 /// Keeps the decision, counts it and tells those who watch.
 #[inline]
 fn announce(cluster: &Cluster, core: &mut Core, question: &Question<'_>, attempt: &Attempt) {
-    let decision = *attempt.decision();
     let cause = question.statement.cause;
     count(cluster, attempt.tally());
-    cluster.inner.hooks.decided(&decision, cause, &cluster.inner.router);
-    for warning in core.scratch.warnings().drain() {
+    cluster.inner.hooks.decided(attempt.decision(), cause, &cluster.inner.router);
+    for warning in core.scratch.iter_mut().flat_map(|it| it.warnings().drain()) {
         cluster.inner.hooks.warn(warning);
     }
-    core.last = Some((decision, cause));
+    core.last = Some((*attempt.decision(), cause));
 }
 
 #[inline]
@@ -346,7 +349,7 @@ impl Session {
                 }
             };
             let request = question.request(cluster, core);
-            step = decide(cluster, core, &slots.0, &request, Some((&mut attempt, outcome))).1;
+            step = after(cluster, core, slots, &request, &mut attempt, outcome);
         }
     }
 }
@@ -364,7 +367,7 @@ async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, server: Ser
         Some(lease) => lease,
         None => {
             if member.pool.is_full() {
-                give_back(core, slots);
+                give_back(core, slots, member.role);
             }
             let leased = member.pool.lease(member.pool.acquire_deadline()).await;
             if leased.as_ref().is_err_and(Error::blames_server) {
@@ -397,9 +400,12 @@ async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, server: Ser
 /// Before waiting for a slot: who waits must not make others wait, or two sessions that each hold what the other wants
 /// would stand still together.
 ///
-/// What would be missed stays: changed state, and `LAST_INSERT_ID()` on a connection that wrote.
-fn give_back(core: &mut Core, slots: &mut Slots) {
-    slots.0.retain(|slot| slot.wrote || slot.lease.dirty().is_some() || slot.lease.is_exposed());
+/// What would be missed stays: changed state, and `LAST_INSERT_ID()` on a connection that wrote. The latter not when a
+/// primary is waited for, whose statement will have the last word about it: sessions that wrote on one primary each and
+/// want the other's would hold on to theirs for ever.
+fn give_back(core: &mut Core, slots: &mut Slots, wanted: Role) {
+    let speaks = |slot: &Slot| slot.wrote && wanted == Role::Replica;
+    slots.0.retain(|slot| speaks(slot) || slot.lease.dirty().is_some() || slot.lease.is_exposed());
     if core.last_used.is_some_and(|server| slots.position(server).is_none()) {
         core.last_used = None;
     }

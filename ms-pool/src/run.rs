@@ -3,7 +3,7 @@
 //! Two things can make the first try not the last, and both can only show before the first row:
 //!
 //! - a **proven read** meets a connection from the idle stack that died there: it is sent once more, on a fresh
-//!   connection to the same server;
+//!   connection to the same server, or where failover leads if that server cannot be reached any more;
 //! - a **replica's belt** refuses a read that turns out to write (error 1792, for example in a stored function): the
 //!   primary gets it, once.
 //!
@@ -18,7 +18,7 @@ use std::{
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use ms_hints::Route;
 use sqlx_core::ext::async_stream::{TryAsyncStream, Yielder};
 use sqlx_mysql::{MySqlQueryResult, MySqlRow};
@@ -49,38 +49,58 @@ fn broke(error: &sqlx::Error) -> bool {
     matches!(error, sqlx::Error::Io(_)) && crate::Error::of(error).is_none()
 }
 
-/// Sends a routed statement and yields its answer; tries again where that is allowed.
-pub(crate) async fn run(
-    session: &mut Session,
+/// Sends a routed statement and yields its answer; tries again where that is allowed. `route` is what the handle says
+/// beside the text, as it was routed with.
+pub(crate) fn run<'s>(
+    session: &'s mut Session,
     mut routed: Routed,
     mut stmt: Stmt,
-    out: &Yielder<Part>,
-) -> Result<(), sqlx::Error> {
-    loop {
-        let Routed { server, proven_read, belted } = routed;
-        let slot = session.slots.use_now(server).expect("it was routed there");
-        let may_repeat = proven_read && slot.lease.is_untried();
-        // A copy is needed only where there may be a second time.
-        let copy = (may_repeat || belted).then(|| stmt.clone());
-        let mut answer = slot.lease.fetch_many(stmt);
-        let first = answer.next().await;
-        let (Some(Err(error)), Some(copy)) = (&first, copy) else {
-            return forward(first, answer, out).await;
-        };
-        if may_repeat && broke(error) {
+    route: Option<Route>,
+    out: &'s Yielder<Part>,
+) -> impl Future<Output = Result<(), sqlx::Error>> + Send + 's {
+    // Not an `async fn`, which would keep each argument twice: this future is made for every statement of a `&Cluster`, and
+    // above a thousand bytes the allocator takes its slow way.
+    async move {
+        loop {
+            let Routed { server, proven_read, belted } = routed;
+            let slot = session.slots.use_now(server).expect("it was routed there");
+            let may_repeat = proven_read && slot.lease.is_untried();
+            // A copy is needed only where there may be a second time, and only until the first row.
+            let mut copy = (may_repeat || belted).then(|| stmt.clone());
+            let mut answer = slot.lease.fetch_many(stmt);
+            let error = loop {
+                match answer.next().await {
+                    Some(Ok(part)) => {
+                        copy = None;
+                        out.r#yield(part).await;
+                    }
+                    Some(Err(error)) => break error,
+                    None => return Ok(()),
+                }
+            };
             drop(answer);
-            session.cluster.count(Counter::ReadRepeated, 1);
-            replace(session, server).await?;
-            // A connection that was just checked or made is not untried: there is no third time.
-            routed = Routed { server, proven_read: false, belted };
-        } else if belted && belt_refused(error) {
-            drop(answer);
-            session.cluster.count(Counter::BeltRerouted, 1);
-            routed = session.route(&copy, Some(Route::Primary)).await?;
-        } else {
-            return forward(first, answer, out).await;
+            let Some(again) = copy else {
+                return Err(error);
+            };
+            if may_repeat && broke(&error) {
+                session.cluster.count(Counter::ReadRepeated, 1);
+                routed = match Box::pin(replace(session, server)).await {
+                    Ok(()) => routed,
+                    // Not the connection, the server is gone. A statement that finds no connection fails over as configured,
+                    // and to its caller this one has not found any.
+                    Err(error) if error.blames_server() => session.route(&again, route).await?,
+                    Err(error) => return Err(error.into()),
+                };
+                // There is no third time.
+                routed.proven_read = false;
+            } else if belted && belt_refused(&error) {
+                session.cluster.count(Counter::BeltRerouted, 1);
+                routed = session.route(&again, Some(Route::Primary)).await?;
+            } else {
+                return Err(error);
+            }
+            stmt = again;
         }
-        stmt = copy;
     }
 }
 
@@ -97,12 +117,21 @@ async fn forward(first: Option<Item>, mut rest: Guarded<'_>, out: &Yielder<Part>
 
 /// One statement of a cluster, with a session of its own.
 pub(crate) fn once<'e>(cluster: Cluster, stmt: Result<Stmt, sqlx::Error>, route: Option<Route>) -> BoxStream<'e, Item> {
+    let stmt = match stmt {
+        Ok(stmt) => stmt,
+        Err(error) => return failed(error),
+    };
     Box::pin(TryAsyncStream::new(move |out| async move {
         let mut session = Session::ephemeral(cluster);
-        let stmt = stmt?;
         let routed = session.route(&stmt, route).await?;
-        run(&mut session, routed, stmt, &out).await
+        session.core.put_scratch_back();
+        run(&mut session, routed, stmt, route, &out).await
     }))
+}
+
+/// An answer that is an error.
+pub(crate) fn failed<'e>(error: sqlx::Error) -> BoxStream<'e, Item> {
+    stream::once(std::future::ready(Err(error))).boxed()
 }
 
 /// The fast way: a statement on a session's open connection.

@@ -4,7 +4,7 @@
 //! tables, user variables, locks and `FOUND_ROWS()` are where they were left, and it remembers sticky choices, whether
 //! it has written, and which server it used last.
 
-use std::fmt;
+use std::{cell::Cell, fmt};
 
 use ms_filters::{Decision, Rng, Role, Scratch, ServerIx, SessionMemory};
 use ms_hints::{Cause, SqlMode};
@@ -39,7 +39,8 @@ pub(crate) struct Core {
     pub(crate) rng: Rng,
     pub(crate) last_used: Option<ServerIx>,
     pub(crate) last: Option<(Decision, Cause)>,
-    pub(crate) scratch: Scratch,
+    /// Made when it is needed.
+    pub(crate) scratch: Option<Box<Scratch>>,
     /// It lives for one statement: state that would outlive it is refused or thrown away.
     pub(crate) ephemeral: bool,
     /// The statement that is routed stands for a transaction or a bare connection, which answer for themselves what they
@@ -89,6 +90,10 @@ impl Slots {
 
     pub(crate) fn put(&mut self, server: ServerIx, lease: Lease) -> &mut Slot {
         self.0.retain(|slot| slot.server != server);
+        if self.0.capacity() == 0 {
+            // Most sessions use one server, two at most.
+            self.0 = Vec::with_capacity(2);
+        }
         self.0.push(Slot { server, lease, wrote: false });
         self.0.last_mut().expect("it was just put there")
     }
@@ -116,7 +121,7 @@ impl Session {
             rng: Rng::from_seed(seed),
             last_used: None,
             last: None,
-            scratch: Scratch::default(),
+            scratch: if ephemeral { SCRATCH.take() } else { None },
             ephemeral,
             for_transaction: false,
             own_sql_mode: false,
@@ -173,7 +178,21 @@ impl Session {
     }
 }
 
+thread_local! {
+    /// Working memory for sessions of one statement, which would allocate it each time. It is needed while a statement is
+    /// routed and no longer.
+    static SCRATCH: Cell<Option<Box<Scratch>>> = const { Cell::new(None) };
+}
+
 impl Core {
+    /// Lets the next session of one statement have the working memory; what is left behind holds nothing.
+    #[inline]
+    pub(crate) fn put_scratch_back(&mut self) {
+        if let Some(scratch) = self.scratch.take() {
+            SCRATCH.set(Some(scratch));
+        }
+    }
+
     pub(crate) fn sql_mode(&self, cluster: &Cluster) -> SqlMode {
         if self.own_sql_mode { SqlMode::default() } else { cluster.inner.sql_mode.get() }
     }

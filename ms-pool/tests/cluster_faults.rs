@@ -16,7 +16,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ms_pool::{Cluster, ServerState, code};
+use ms_pool::{Cluster, Counter, ServerState, code};
 use sqlx::{AssertSqlSafe, Row};
 use support::{configured, control, primary_url};
 use tokio::{
@@ -105,9 +105,9 @@ async fn pause_ms(ms: u64) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster: cargo xtask test"]
-async fn a_killed_replica_costs_at_most_the_reads_in_flight() {
+async fn a_killed_replica_is_hardly_noticed() {
     let _turn = alone().await;
-    let (db, _) = configured(r#", "failover": "loop_before_master""#);
+    let (db, statistics) = configured(r#", "failover": "loop_before_master""#);
     let (seen, tasks) = readers(&db);
     pause_ms(300).await;
     let (before, failed, _) = seen.take();
@@ -120,7 +120,8 @@ async fn a_killed_replica_costs_at_most_the_reads_in_flight() {
         "killed: {before} reads before; {during} after, {in_flight} failed {:?}, slowest {slowest:?}",
         seen.codes.lock().unwrap()
     );
-    assert!(in_flight <= TASKS as u64, "{in_flight} reads failed");
+    // Those in flight were repeated elsewhere, all but one that may have been on a connection just made.
+    assert!(statistics.get(Counter::ReadRepeated) > 0 && in_flight <= 1, "{in_flight} reads failed");
     assert!(during > 100 && slowest < Duration::from_secs(1), "{during} reads, {slowest:?}");
     // By now nobody has a connection to it any more.
     pause_ms(300).await;

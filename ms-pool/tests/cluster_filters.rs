@@ -1,6 +1,7 @@
 //! Filters of the configuration: groups, service levels, callbacks of the application.
 //!
 //! What is decided without a server, errors above all, needs no cluster; the others show that it happens on real ones.
+#![allow(clippy::unwrap_used, reason = "a broken set-up is a failed test")]
 
 #[path = "support/cluster.rs"]
 mod support;

@@ -5,6 +5,8 @@
 #[path = "support/cluster.rs"]
 mod support;
 
+#[path = "support/shop.rs"]
+mod shop;
 #[path = "support/told.rs"]
 mod told;
 
@@ -45,13 +47,36 @@ async fn a_hundred_tasks_share_one_connection_per_server() {
     }
 }
 
+/// Sessions that have written on one primary and want another, which is held by sessions that want theirs.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_hundred_tasks_share_one_connection_to_each_of_two_primaries() {
+    let (host, port) = support::address(&primary_url());
+    let address = shop::tcp(&host, port);
+    let shop = shop::Shop::new().primary("first", &address).primary("second", &address);
+    let shop = shop.with(r#""multi_master": true, "filters": {"roundrobin": []}, "pool": {"max_connections": 1}"#);
+    let db = shop.build();
+    let mut tasks = JoinSet::new();
+    for _ in 0..TASKS {
+        let db = db.clone();
+        tasks.spawn(async move {
+            let mut session = db.session();
+            for _ in 0..4 {
+                sqlx::query("DO 1").execute(&mut session).await.unwrap();
+            }
+        });
+    }
+    tokio::time::timeout(LIMIT, tasks.join_all()).await.expect("all of them finish");
+    assert!(db.state().iter().all(|it| it.in_use == 0 && it.timeouts == 0), "{:?}", db.state());
+}
+
 async fn one_of_many(db: Cluster, table: String, id: usize) {
     let write =
         || sqlx::query(AssertSqlSafe(format!("INSERT INTO {table} VALUES (?, 1) ON DUPLICATE KEY UPDATE n = n + 1")));
     let write = || write().bind(i32::try_from(id).unwrap());
     let mut session = db.session();
     for round in 0..2 {
-        if (id + round) % 2 == 0 {
+        if (id + round).is_multiple_of(2) {
             sqlx::query("SELECT 1").execute(&mut session).await.unwrap();
             write().execute(&mut session).await.unwrap();
         } else {

@@ -77,7 +77,6 @@ pub(crate) async fn run(args: &Args) -> Outcome {
 
 async fn conform(args: &Args) -> Outcome {
     let progress = Progress::stderr();
-    // Paths are as the user's shell sees them; cargo has put us there.
     let program = build().await?;
     let spec = |topology| Spec { wish: args.wish.clone(), ..Spec::new(args.flavor).topology(topology) };
     let (apart, replicating) =

@@ -112,7 +112,7 @@ fn close(screen: &mut Screen, took: Duration) -> io::Result<()> {
     screen.line("  cargo xtask test       every test, on real MariaDB and MySQL servers")?;
     screen.line("  README.md, \"Use it\"    the 20 lines that do this in your service")?;
     screen.line("  cargo run -q -p ms-cli -- explain -c ms.json -s shop 'SELECT 1'")?;
-    screen.line("                         where it would go and why; needs your ms.json, no server")
+    screen.line("                         where it would go and why, without a server")
 }
 
 /// A cell with a server's name, in the colour of its role.

@@ -5,6 +5,7 @@
 //! is doing meanwhile ([`progress`]). The commands of `cargo xtask` are thin layers over it, one file each, beside `main.rs`.
 //!
 //! Nothing here needs root, an installed server, or anything a bare Debian or Ubuntu image does not have.
+#![forbid(unsafe_code)]
 
 pub mod causes;
 pub mod cluster;

@@ -58,9 +58,17 @@ impl Used {
 
 impl From<&sqlx::Error> for Failed {
     fn from(error: &sqlx::Error) -> Self {
-        let server = error.as_database_error().and_then(|it| it.code().map(|it| it.into_owned()));
-        let ours = || ms_pool::Error::of(error).map_or("HY000", ms_pool::Error::sqlstate).to_owned();
-        Self { code: ms_pool::code(error), sqlstate: server.unwrap_or_else(ours), message: chain(error) }
+        let code = ms_pool::code(error);
+        match error.as_database_error() {
+            Some(theirs) => {
+                let sqlstate = theirs.code().map_or_else(|| "HY000".to_owned(), |it| it.into_owned());
+                Self { code, sqlstate, message: theirs.message().to_owned() }
+            }
+            None => {
+                let sqlstate = ms_pool::Error::of(error).map_or("HY000", ms_pool::Error::sqlstate);
+                Self { code, sqlstate: sqlstate.to_owned(), message: chain(error) }
+            }
+        }
     }
 }
 

@@ -354,6 +354,7 @@ mod tests {
         assert!(!read(&strict).unwrap().silent_about_compat);
         let raw = json!({"@raw": "{\"myapp\": {\"compat\": \"strict\", \"master\": [\"@primary\"]}}"});
         strict["config"] = raw;
+        strict["steps"] = json!([]);
         let read = read(&strict).unwrap();
         assert!(!read.silent_about_compat);
         assert_eq!(read.places, BTreeSet::from([Place::Primary]));

@@ -161,12 +161,11 @@ pub(crate) fn servers(value: &mut Value, servers: &Servers, replicating: bool) -
         }
         Value::Array(items) => items.iter_mut().try_for_each(|it| self::servers(it, servers, replicating)),
         Value::Object(object) => {
-            expand(object, servers, replicating)?;
-            object.values_mut().try_for_each(|it| self::servers(it, servers, replicating))?;
             if let Some(store) = object.get_mut("state_store").and_then(|it| it.get_mut("mysql")) {
                 log_in(store, servers);
             }
-            Ok(())
+            expand(object, servers, replicating)?;
+            object.values_mut().try_for_each(|it| self::servers(it, servers, replicating))
         }
         _ => Ok(()),
     }
@@ -196,7 +195,8 @@ fn expand(object: &mut Map<String, Value>, servers: &Servers, replicating: bool)
 }
 
 fn log_in(store: &mut Value, servers: &Servers) {
-    let Some(store) = store.as_object_mut() else {
+    // Addresses that are written out come with the account that is meant.
+    let Some(store) = store.as_object_mut().filter(|it| it.contains_key("@")) else {
         return;
     };
     if !store.contains_key("user") {

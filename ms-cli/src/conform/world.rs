@@ -27,6 +27,8 @@ use super::{
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
 /// How long a killed connection may be seen by its server.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
+/// How long the session of a prepared branch may take to end.
+const BRANCH_LIMIT: Duration = Duration::from_secs(3);
 /// How long a replica may take to hear of a scenario's databases.
 const REPLICATION_LIMIT: Duration = Duration::from_secs(8);
 
@@ -317,14 +319,18 @@ impl Stage<'_> {
     /// Rolls back every prepared branch; scenarios with global transactions run alone.
     pub(crate) async fn forget_branches(&self, places: &BTreeSet<Place>) -> Result<(), WorldError> {
         each(self.sources(places), async |place| {
-            for row in self.sql(place, "XA RECOVER").await? {
-                let Some(xid) = xid(&row) else {
-                    continue;
-                };
-                // Its session may still be ending, and then it is not ours yet.
-                let _ = self.sql(place, &format!("XA ROLLBACK {xid}")).await;
+            let deadline = Instant::now() + BRANCH_LIMIT;
+            loop {
+                let branches = self.sql(place, "XA RECOVER").await?;
+                if branches.is_empty() || Instant::now() > deadline {
+                    return Ok(());
+                }
+                for xid in branches.iter().filter_map(|it| xid(it)) {
+                    // While the session that prepared it is still ending it is not ours: then once more.
+                    let _ = self.sql(place, &format!("XA ROLLBACK {xid}")).await;
+                }
+                sleep(Duration::from_millis(5)).await;
             }
-            Ok(())
         })
         .await
     }

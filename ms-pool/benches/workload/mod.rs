@@ -16,7 +16,7 @@ const ROWS: u32 = 100;
 
 /// A statement and the protocol it is sent by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Work {
+pub(crate) enum Work {
     /// `SELECT 1` as text.
     OneText,
     /// `SELECT 1`, prepared.
@@ -29,10 +29,10 @@ pub enum Work {
 
 impl Work {
     /// All of them.
-    pub const ALL: [Work; 4] = [Work::OneText, Work::OnePrepared, Work::KeyText, Work::KeyPrepared];
+    pub(crate) const ALL: [Work; 4] = [Work::OneText, Work::OnePrepared, Work::KeyText, Work::KeyPrepared];
 
     /// What it is called on command lines and in tables.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Work::OneText => "one_text",
             Work::OnePrepared => "one_prepared",
@@ -42,7 +42,7 @@ impl Work {
     }
 
     /// Runs it once and reads the one row of its answer.
-    pub async fn run<'c, E: Executor<'c, Database = MySql>>(self, executor: E) {
+    pub(crate) async fn run<'c, E: Executor<'c, Database = MySql>>(self, executor: E) {
         let rows = match self {
             Work::OneText => sqlx::raw_sql("SELECT 1").fetch_all(executor).await,
             Work::OnePrepared => sqlx::query("SELECT 1").fetch_all(executor).await,
@@ -57,7 +57,7 @@ impl Work {
 
 /// A kind of executor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// sqlx's connection, the least there is.
     Connection,
     /// A session of this crate.
@@ -70,7 +70,7 @@ pub enum Kind {
 
 impl Kind {
     /// All of them.
-    pub const ALL: [Kind; 6] = [
+    pub(crate) const ALL: [Kind; 6] = [
         Kind::Connection,
         Kind::Session(Compat::Classic),
         Kind::Session(Compat::Strict),
@@ -80,7 +80,7 @@ impl Kind {
     ];
 
     /// What it is called on command lines and in tables.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Kind::Connection => "connection",
             Kind::Session(Compat::Classic) => "session-classic",
@@ -92,7 +92,7 @@ impl Kind {
     }
 
     /// One for each of so many tasks: pools are shared, connections are not.
-    pub async fn make(self, tasks: u32) -> Vec<Runner> {
+    pub(crate) async fn make(self, tasks: u32) -> Vec<Runner> {
         let connected = "the servers of a test cluster answer";
         let mut runners = Vec::new();
         match self {
@@ -122,7 +122,7 @@ impl Kind {
 }
 
 /// What one task runs its statements on.
-pub enum Runner {
+pub(crate) enum Runner {
     /// See [`Kind::Connection`].
     Connection(Box<MySqlConnection>),
     /// See [`Kind::Session`].
@@ -135,7 +135,7 @@ pub enum Runner {
 
 impl Runner {
     /// Runs one statement.
-    pub async fn run(&mut self, work: Work) {
+    pub(crate) async fn run(&mut self, work: Work) {
         match self {
             Runner::Connection(connection) => work.run(&mut **connection).await,
             Runner::Session(session) => work.run(&mut **session).await,
@@ -170,7 +170,7 @@ fn replica() -> String {
 }
 
 /// Makes the table and waits until the replica has it.
-pub async fn prepare() {
+pub(crate) async fn prepare() {
     let connected = "the servers of a test cluster answer";
     let mut primary = MySqlConnection::connect(&primary()).await.expect(connected);
     let create = "DROP TABLE IF EXISTS bench_items; \

@@ -27,9 +27,9 @@ pub(crate) struct Guarded<'a> {
     /// `None` once it has ended, by an error for instance. sqlx's stream would then say "end" to whoever polls on,
     /// and the end is what makes a connection ready.
     answer: Option<BoxStream<'a, Item>>,
-    /// Instead of an answer.
-    refusal: Option<sqlx::Error>,
-    deadline: Option<Deadline>,
+    /// Instead of an answer. In a box like the deadline, because both are rare and this value is made for every statement.
+    refusal: Option<Box<sqlx::Error>>,
+    deadline: Option<Box<Deadline>>,
 }
 
 /// The end of a statement's time.
@@ -47,13 +47,13 @@ impl Deadline {
 
 impl<'a> Guarded<'a> {
     #[inline]
-    pub(super) fn new(wire: &'a mut Wire, answer: BoxStream<'a, Item>, deadline: Option<Deadline>) -> Self {
+    pub(super) fn new(wire: &'a mut Wire, answer: BoxStream<'a, Item>, deadline: Option<Box<Deadline>>) -> Self {
         Self { wire, answer: Some(answer), refusal: None, deadline }
     }
 
     /// Nothing is sent; the mark stays as it is.
     pub(super) fn refused(wire: &'a mut Wire, why: Error) -> Self {
-        Self { wire, answer: None, refusal: Some(why.into()), deadline: None }
+        Self { wire, answer: None, refusal: Some(Box::new(why.into())), deadline: None }
     }
 }
 
@@ -64,7 +64,7 @@ impl Stream for Guarded<'_> {
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
         let Some(answer) = &mut this.answer else {
-            return Poll::Ready(this.refusal.take().map(Err));
+            return Poll::Ready(this.refusal.take().map(|why| Err(*why)));
         };
         this.wire.ask();
         // Looked at where it lies and handed on: rows are large, and each layer that moves them costs every row.
@@ -136,7 +136,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn after_its_deadline_a_statement_is_still_being_asked() {
         let mut wire = Wire { phase: Phase::Ready, untried: false };
-        let deadline = Deadline::new(Duration::from_secs(9), "db".into());
+        let deadline = Box::new(Deadline::new(Duration::from_secs(9), "db".into()));
         let mut answer = Guarded::new(&mut wire, stream::pending().boxed(), Some(deadline));
         let error = answer.next().await.unwrap().unwrap_err();
         assert!(matches!(Error::of(&error), Some(Error::StatementTimeout { .. })));

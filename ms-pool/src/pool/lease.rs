@@ -142,7 +142,7 @@ impl Lease {
         if matches!(wire.phase, Phase::Asking | Phase::Broken) {
             return Guarded::refused(wire, Error::Abandoned { server: Arc::clone(held.slot.0.server()) });
         }
-        let deadline = limit.map(|limit| Deadline::new(limit, Arc::clone(held.slot.0.server())));
+        let deadline = limit.map(|limit| Box::new(Deadline::new(limit, Arc::clone(held.slot.0.server()))));
         Guarded::new(wire, held.link.conn.fetch_many(stmt), deadline)
     }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 /// The section's `pool` key, resolved. The defaults are those of the documentation.
 #[derive(Debug, Clone)]
 pub(crate) struct Limits {
-    /// Connections in use and idle together. The short-lived one that sends `KILL QUERY` comes on top.
+    /// Connections in use and idle together. The short-lived one that sends `KILL` comes on top.
     pub(crate) max_connections: NonZeroU32,
     /// Kept open through quiet times, once there was a first use.
     pub(crate) min_idle: u32,

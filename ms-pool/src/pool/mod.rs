@@ -11,7 +11,7 @@
 //!             ┌──────────── idle stack ◄───────────┐  settled: its answer was read to the end
 //!   dial ──►  Lease ──► Guarded stream ──► Lease ──┤
 //!             ▲                                    └─ closed: broken, dirty, old, or left in mid-answer
-//!             └─ FIFO of waiters (a slot per connection)                └─► `KILL QUERY` on the side
+//!             └─ FIFO of waiters (a slot per connection)                └─► `KILL` on the side
 //! ```
 //!
 //! The law of this module: **a connection whose answer was not read to the end is not a connection.** sqlx notes that

@@ -35,8 +35,8 @@ pub(crate) struct Counters {
     pub(crate) timeouts: u64,
     /// Connections thrown away in the middle of an answer.
     pub(crate) abandoned: u64,
-    /// `KILL QUERY` sent for one of these.
+    /// `KILL` sent for one of these.
     pub(crate) kills_sent: u64,
-    /// `KILL QUERY` that could not be sent in time, or not to the same server.
+    /// `KILL` that could not be sent in time, or not to the same server.
     pub(crate) kills_lost: u64,
 }

@@ -5,6 +5,7 @@
 
 use std::{
     collections::BTreeMap,
+    io,
     sync::{
         Arc,
         atomic::{AtomicUsize, Ordering},
@@ -77,7 +78,9 @@ pub(super) async fn act(
     let tallies = watch(shop, cluster).await?;
     step.finish("read while replica1 was killed and came back");
     show(&tallies, cluster, screen)?;
-    check(&tallies, cluster)
+    check(&tallies, cluster)?;
+    tell(&tallies[1], screen)?;
+    Ok(())
 }
 
 /// Reads through all phases and returns what came of it, phase by phase.
@@ -140,17 +143,20 @@ fn show(tallies: &[Tally; END], cluster: &Cluster, screen: &mut Screen) -> Resul
     let numbers = ["reads", "errors", "replica1", "replica2", "primary", "longest"].map(Column::Number);
     let [reads, errors, replica1, replica2, primary, longest] = numbers;
     screen.table([Column::Text("meanwhile"), reads, errors, replica1, replica2, primary, longest], rows)?;
-    if let Some(error) = tallies[1].errors.first() {
-        screen.paragraph(&format!(
-            "{} of the {READERS} tasks had a read under way on replica1 when it died and got error {}. Repeating such a read \
-             elsewhere is being built; every read after it went to a server that lives.",
-            tallies[1].errors.len(),
-            ms_pool::code(error),
-        ))?;
-    } else {
-        screen.paragraph("No read failed: those that found replica1 dead went on to the next server.")?;
-    }
     Ok(())
+}
+
+/// What the death of a server meant to the reads.
+fn tell(during: &Tally, screen: &mut Screen) -> io::Result<()> {
+    let Some(error) = during.errors.first() else {
+        return screen.paragraph("No read failed: those that found replica1 dead went on to the next server.");
+    };
+    screen.paragraph(&format!(
+        "{} of the {READERS} tasks had a read under way on replica1 when it died and got error {}. Repeating such a read elsewhere \
+         is being built; every read after it went to a server that lives.",
+        during.errors.len(),
+        ms_pool::code(error),
+    ))
 }
 
 fn check([before, during, after]: &[Tally; END], cluster: &Cluster) -> Result<(), Failed> {
