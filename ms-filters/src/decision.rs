@@ -170,7 +170,12 @@ impl Line<'_> {
     /// What the statement is; how many servers there are in all tells nobody anything yet.
     fn first_step(&self, f: &mut fmt::Formatter<'_>, reason: Reason) -> fmt::Result {
         write!(f, "{}", reason.label())?;
-        self.because.map_or(Ok(()), |because| write!(f, " ({because})"))
+        // Where a hint or a switch decided, what the text says is beside the point.
+        let by_text = matches!(reason, Reason::Read | Reason::Write | Reason::Follow | Reason::FollowNothing);
+        match self.because {
+            Some(because) if by_text => write!(f, " ({because})"),
+            _ => Ok(()),
+        }
     }
 
     fn filter_step(&self, f: &mut fmt::Formatter<'_>, filter: &str, step: DecisionStep) -> fmt::Result {

@@ -130,8 +130,8 @@ async fn build() -> Result<PathBuf, Box<dyn Error>> {
     }
     let messages = String::from_utf8_lossy(&output.stdout);
     let messages = messages.lines().filter_map(|it| serde_json::from_str::<Value>(it).ok());
-    let programs = messages.filter(|it| it["target"]["name"] == "ms");
-    let path = programs.filter_map(|it| it["executable"].as_str().map(PathBuf::from)).last();
+    let mut programs = messages.filter(|it| it["target"]["name"] == "ms");
+    let path = programs.find_map(|it| it["executable"].as_str().map(PathBuf::from));
     path.ok_or_else(|| ConformanceError::NoProgram.into())
 }
 

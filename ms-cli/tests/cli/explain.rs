@@ -100,17 +100,17 @@ fn a_statement_without_a_server_is_a_finding() {
         "last-used",
         &["/*ms=last_used*/ SELECT 1"],
         &expect![[r#"
-        /*ms=last_used*/ SELECT 1
-        is a read: it reads and mentions nothing that has an effect (`SELECT`)
-        has a hint that asks for the connection used last
-        gets no server: no connection was used before (No connection selected by the last filter)
-        hint last used (it reads and mentions nothing that has an effect)
+            /*ms=last_used*/ SELECT 1
+            is a read: it reads and mentions nothing that has an effect (`SELECT`)
+            has a hint that asks for the connection used last
+            gets no server: no connection was used before (No connection selected by the last filter)
+            hint last used
 
-        steps
-           by      reason                                    leads to
-        1  router  a hint asks for the connection used last  1 primary, 2 replicas
-        exit code 1
-    "#]],
+            steps
+               by      reason                                    leads to
+            1  router  a hint asks for the connection used last  1 primary, 2 replicas
+            exit code 1
+        "#]],
     );
 }
 
@@ -124,7 +124,7 @@ fn a_transaction_is_told_what_it_cannot_do_yet() {
             is a write: this kind of statement is not on the list of reads (`UPDATE`)
             has a hint that asks for a replica
             goes to copy1 (replica)
-            hint replica (this kind of statement is not on the list of reads) -> 2 replicas -> roundrobin -> copy1 -> opened
+            hint replica -> 2 replicas -> roundrobin -> copy1 -> opened
 
             steps
                by          reason                         leads to
