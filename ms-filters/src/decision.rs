@@ -1,7 +1,7 @@
 //! What was decided for a statement, small enough to keep for each one.
 //!
 //! A decision holds the server and the steps that led to it, as numbers: it is `Copy` and costs no allocation, so it is
-//! made for every statement and not only when somebody asks. Names come from the [`Router`](crate::Router) when it is
+//! made for every statement and not only when somebody asks. Names come from the [`Router`] when it is
 //! shown. Who was taken away and why is not in it; that is found by deciding again with a
 //! [`Sink`](crate::Sink).
 

@@ -18,7 +18,9 @@ use crate::{
     events::{DecisionEvent, Hooks, Warning},
 };
 
-/// Collects what a cluster needs; see the [module](self).
+/// Collects what a cluster needs: servers, from URLs or a section of a file, and settings.
+///
+/// The first place that sets a setting wins: this builder, the environment (`MYSQL_MS_*`), the section, the default.
 ///
 /// ```
 /// # fn main() -> Result<(), ms_pool::Error> {

@@ -151,12 +151,7 @@ pub(crate) fn route_now(
 
 /// What the router is asked with.
 #[inline]
-fn inputs<'a>(
-    cluster: &'a Cluster,
-    core: &'a mut Core,
-    view: &'a dyn View,
-    request: &'a Request<'a>,
-) -> Inputs<'a> {
+fn inputs<'a>(cluster: &'a Cluster, core: &'a mut Core, view: &'a dyn View, request: &'a Request<'a>) -> Inputs<'a> {
     Inputs {
         request,
         view,

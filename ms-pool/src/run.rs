@@ -51,6 +51,7 @@ fn broke(error: &sqlx::Error) -> bool {
 
 /// Sends a routed statement and yields its answer; tries again where that is allowed. `route` is what the handle says
 /// beside the text, as it was routed with.
+#[allow(clippy::manual_async_fn, reason = "an `async fn` keeps each argument twice, see below")]
 pub(crate) fn run<'s>(
     session: &'s mut Session,
     mut routed: Routed,

@@ -11,7 +11,7 @@ use ms_hints::{Cause, SqlMode};
 
 use crate::{Cluster, events::DecisionEvent, pool::Lease};
 
-/// A sequence of statements that share connections; see the [module](self).
+/// A sequence of statements that share connections, at most one per server.
 ///
 /// `&mut Session` is an sqlx executor. Dropping the session gives its connections back; those whose state was changed are
 /// closed.

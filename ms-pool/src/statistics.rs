@@ -79,7 +79,7 @@ counters! {
     DirtyClosed = "dirty_connections_closed",
 }
 
-/// A set of counters. Cheap to share; see the [module](self) for what is counted.
+/// A set of counters. Cheap to share; [`Counter`] says what is counted.
 ///
 /// ```
 /// use ms_pool::{Counter, Statistics};

@@ -99,7 +99,10 @@ fn a_file_that_cannot_be_read_is_named() {
 
 #[tokio::test]
 async fn what_is_no_address_is_refused_without_repeating_the_password() {
-    check_config(Cluster::builder().build().map(drop), &["primary"]);
+    // A file named in the environment would be used, and a test cluster names one.
+    if std::env::var_os("MYSQL_MS_CONFIG_FILE").is_none() {
+        check_config(Cluster::builder().build().map(drop), &["primary"]);
+    }
     for url in ["no url", "postgres://a:hunter2-and-more@h/db", "mysql://app:hunter2-and-more@h:notaport/db"] {
         let error = Cluster::builder().primary(url).build().unwrap_err();
         let text = format!("{} {error:?}", told(&error));

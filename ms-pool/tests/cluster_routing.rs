@@ -1,5 +1,7 @@
 //! Where statements run on a real cluster, and what is said about it.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 #[path = "support/cluster.rs"]
 mod support;
 
@@ -370,7 +372,7 @@ async fn acquire_gives_a_bare_primary_connection_that_is_closed_afterwards() {
     let port: u16 = sqlx::query_scalar("SELECT CAST(@@port AS UNSIGNED)")
         .fetch_one(&mut *conn)
         .await
-        .map(|it: u64| it as u16)
+        .map(|it: u64| u16::try_from(it).unwrap())
         .unwrap();
     assert_eq!(port, primary_port());
     drop(conn);

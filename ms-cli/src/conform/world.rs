@@ -13,7 +13,10 @@ use std::{
 };
 
 use futures_util::{StreamExt, TryStreamExt, stream};
-use sqlx::{ConnectOptions, Connection, MySqlConnection, mysql::MySqlConnectOptions};
+use sqlx::{
+    ConnectOptions, Connection, MySqlConnection,
+    mysql::{MySqlConnectOptions, MySqlSslMode},
+};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::{
@@ -37,6 +40,8 @@ pub(crate) struct World {
     pub(crate) servers: Servers,
     idle: Mutex<HashMap<Address, Vec<MySqlConnection>>>,
     made: Mutex<BTreeSet<(String, Address)>>,
+    /// Servers that have let the account in.
+    known: Mutex<BTreeSet<Address>>,
     scenarios: AtomicU32,
     /// Names of global transactions are the whole server's.
     pub(crate) xa: tokio::sync::Mutex<()>,
@@ -80,6 +85,7 @@ impl World {
             servers,
             idle: Mutex::default(),
             made: Mutex::default(),
+            known: Mutex::default(),
             scenarios: AtomicU32::new(0),
             xa: tokio::sync::Mutex::default(),
             listening: tokio::sync::Mutex::default(),
@@ -145,7 +151,17 @@ impl Stage<'_> {
         if let Some(database) = database {
             options = options.database(database);
         }
-        match timeout(CONNECT_LIMIT, options.connect()).await {
+        let connected = timeout(CONNECT_LIMIT, async {
+            let known = self.world.known.lock().expect("nothing panics while it is locked").contains(&address);
+            // Encrypted, a connect takes ten times as long; but a server may insist, and MySQL takes a first login only so.
+            if known && let Ok(connection) = options.clone().ssl_mode(MySqlSslMode::Disabled).connect().await {
+                return Ok(connection);
+            }
+            let connection = options.connect().await?;
+            self.world.known.lock().expect("nothing panics while it is locked").insert(address.clone());
+            Ok(connection)
+        });
+        match connected.await {
             Ok(connected) => connected.map_err(|source| WorldError::Connect { place, address, source }),
             Err(_) => Err(WorldError::Silent { place, address }),
         }

@@ -148,8 +148,7 @@ impl Runner {
 /// The primary and one replica with everything else as it comes, so that one server answers all reads and pools are equally
 /// large whoever owns them.
 fn builder(compat: Compat) -> ms_pool::Builder {
-    let mut settings = Settings::default();
-    settings.compat = Some(compat);
+    let settings = Settings { compat: Some(compat), ..Settings::default() };
     Cluster::builder().primary(primary()).replicas([replica()]).settings(settings)
 }
 

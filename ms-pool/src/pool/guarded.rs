@@ -8,10 +8,13 @@ use std::time::Duration;
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use sqlx_mysql::{MySqlQueryResult, MySqlRow};
-use tokio::time::Sleep;
+use tokio::time::{Instant, Sleep};
 
-use super::phase::Wire;
+use super::kill::Order;
+use super::phase::{Phase, Wire};
+use super::server_pool::ServerPool;
 use crate::error::Error;
+use crate::probe::Identity;
 
 /// What sqlx streams: results and rows.
 pub(crate) type Item = Result<sqlx::Either<MySqlQueryResult, MySqlRow>, sqlx::Error>;
@@ -30,6 +33,15 @@ pub(crate) struct Guarded<'a> {
     /// Instead of an answer. In a box like the deadline, because both are rare and this value is made for every statement.
     refusal: Option<Box<sqlx::Error>>,
     deadline: Option<Box<Deadline>>,
+    /// Where to complain when the answer is given up before its end.
+    asked: Option<Asked<'a>>,
+}
+
+/// Who is asked: by which pool, on which connection.
+#[derive(Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) pool: &'a Arc<ServerPool>,
+    pub(super) identity: &'a Arc<Identity>,
 }
 
 /// The end of a statement's time.
@@ -48,12 +60,20 @@ impl Deadline {
 impl<'a> Guarded<'a> {
     #[inline]
     pub(super) fn new(wire: &'a mut Wire, answer: BoxStream<'a, Item>, deadline: Option<Box<Deadline>>) -> Self {
-        Self { wire, answer: Some(answer), refusal: None, deadline }
+        Self { wire, answer: Some(answer), refusal: None, deadline, asked: None }
+    }
+
+    /// Has the server told to stop when the answer is given up before its end.
+    #[inline]
+    pub(super) fn stopped_by(self, asked: Asked<'a>) -> Self {
+        let mut guarded = self;
+        guarded.asked = Some(asked);
+        guarded
     }
 
     /// Nothing is sent; the mark stays as it is.
     pub(super) fn refused(wire: &'a mut Wire, why: Error) -> Self {
-        Self { wire, answer: None, refusal: Some(Box::new(why.into())), deadline: None }
+        Self { wire, answer: None, refusal: Some(Box::new(why.into())), deadline: None, asked: None }
     }
 }
 
@@ -97,12 +117,25 @@ impl Guarded<'_> {
     }
 }
 
+/// A session may keep the connection for a long time before it finds out that it is of no use any more; the statement is not
+/// to run that long.
+impl Drop for Guarded<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.wire.phase == Phase::Asking
+            && let Some(asked) = self.asked
+        {
+            asked.pool.abandon(Order::new(asked.identity, Instant::now()));
+            self.wire.told = true;
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use futures_util::{StreamExt, stream};
 
     use super::*;
-    use crate::pool::phase::Phase;
 
     #[tokio::test]
     async fn the_mark_follows_the_answer() {
@@ -114,7 +147,7 @@ mod tests {
 
     /// Polls well beyond the end: an ended stream has nothing to say about the connection.
     async fn check(items: Vec<Item>, expected: Phase) {
-        let mut wire = Wire { phase: Phase::Ready, untried: false };
+        let mut wire = Wire { phase: Phase::Ready, told: false, untried: false };
         let count = items.len();
         let mut answer = Guarded::new(&mut wire, stream::iter(items).boxed(), None);
         for _ in 0..count {
@@ -128,14 +161,14 @@ mod tests {
 
     #[tokio::test]
     async fn between_two_items_an_answer_is_unread() {
-        let mut wire = Wire { phase: Phase::Ready, untried: true };
+        let mut wire = Wire { phase: Phase::Ready, told: false, untried: true };
         assert!(Guarded::new(&mut wire, stream::iter([Ok(done())]).boxed(), None).next().await.is_some());
         assert_eq!((wire.phase, wire.untried), (Phase::Unread, false));
     }
 
     #[tokio::test(start_paused = true)]
     async fn after_its_deadline_a_statement_is_still_being_asked() {
-        let mut wire = Wire { phase: Phase::Ready, untried: false };
+        let mut wire = Wire { phase: Phase::Ready, told: false, untried: false };
         let deadline = Box::new(Deadline::new(Duration::from_secs(9), "db".into()));
         let mut answer = Guarded::new(&mut wire, stream::pending().boxed(), Some(deadline));
         let error = answer.next().await.unwrap().unwrap_err();
@@ -147,7 +180,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_leaves_the_mark_alone() {
-        let mut wire = Wire { phase: Phase::Asking, untried: false };
+        let mut wire = Wire { phase: Phase::Asking, told: false, untried: false };
         let mut answer = Guarded::refused(&mut wire, Error::Abandoned { server: "db".into() });
         assert!(answer.next().await.unwrap().is_err());
         assert!(answer.next().await.is_none());

@@ -15,7 +15,7 @@ use sqlx_core::transaction::TransactionManager;
 use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTransactionManager, MySqlTypeInfo};
 use tokio::time::{Instant, timeout};
 
-use super::guarded::{Deadline, Guarded};
+use super::guarded::{Asked, Deadline, Guarded};
 use super::kill::Order;
 use super::link::Link;
 use super::phase::{Phase, Wire};
@@ -46,14 +46,14 @@ struct Held {
 impl Lease {
     /// Of a connection just made.
     pub(super) fn new(link: Link, slot: Slot) -> Self {
-        let wire = Wire { phase: Phase::Ready, untried: false };
+        let wire = Wire { phase: Phase::Ready, told: false, untried: false };
         Self { held: Some(Held { link, slot }), wire, dirty: None, exposed: false }
     }
 
     /// Of a connection from the shelf.
     #[inline]
     pub(super) fn reused(link: Link, slot: Slot) -> Self {
-        let wire = Wire { phase: Phase::Ready, untried: true };
+        let wire = Wire { phase: Phase::Ready, told: false, untried: true };
         Self { held: Some(Held { link, slot }), wire, dirty: None, exposed: false }
     }
 
@@ -143,7 +143,9 @@ impl Lease {
             return Guarded::refused(wire, Error::Abandoned { server: Arc::clone(held.slot.0.server()) });
         }
         let deadline = limit.map(|limit| Box::new(Deadline::new(limit, Arc::clone(held.slot.0.server()))));
-        Guarded::new(wire, held.link.conn.fetch_many(stmt), deadline)
+        let Held { link, slot } = held;
+        let asked = Asked { pool: &slot.0, identity: &link.identity };
+        Guarded::new(wire, link.conn.fetch_many(stmt), deadline).stopped_by(asked)
     }
 
     /// SQL of our own, by the text protocol, in time; the rows of all results.
@@ -282,11 +284,14 @@ impl Drop for Lease {
             Phase::Unread => {
                 // The lease lives on in a task; its mark says "asking", so that a runtime that ends before the task
                 // has begun closes the connection.
-                let wire = Wire { phase: Phase::Asking, untried: false };
+                let wire = Wire { phase: Phase::Asking, told: false, untried: false };
                 let unread = Lease { held: Some(Held { link, slot }), wire, dirty: None, exposed: false };
                 settle::in_background(unread);
             }
             Phase::Asking => {
+                if self.wire.told {
+                    return;
+                }
                 let pool = Arc::clone(&slot.0);
                 let order = Order::new(&link.identity, Instant::now());
                 // The socket first: what the server has sent so far is of no use to anybody.

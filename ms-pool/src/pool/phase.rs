@@ -22,6 +22,8 @@ pub(crate) enum Phase {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wire {
     pub(crate) phase: Phase,
+    /// The server was told to stop what is being asked for.
+    pub(crate) told: bool,
     /// From the idle stack, and nothing was heard from the server since: a failure now may be an old one.
     pub(crate) untried: bool,
 }
@@ -36,13 +38,13 @@ impl Wire {
     /// A part of the answer arrived whole; more may follow.
     #[inline]
     pub(crate) fn heard_part(&mut self) {
-        *self = Self { phase: Phase::Unread, untried: false };
+        *self = Self { phase: Phase::Unread, told: false, untried: false };
     }
 
     /// The answer is complete.
     #[inline]
     pub(crate) fn heard_all(&mut self) {
-        *self = Self { phase: Phase::Ready, untried: false };
+        *self = Self { phase: Phase::Ready, told: false, untried: false };
     }
 
     /// The answer is an error.
@@ -77,7 +79,7 @@ mod tests {
     #[track_caller]
     #[allow(clippy::needless_pass_by_value)] // Errors are made for the row.
     fn check(error: Error, expected: Phase) {
-        let mut wire = Wire { phase: Phase::Ready, untried: true };
+        let mut wire = Wire { phase: Phase::Ready, told: false, untried: true };
         wire.ask();
         assert_eq!(wire.phase, Phase::Asking);
         wire.heard_error(&error);
