@@ -10,6 +10,8 @@
 //! are medians with the first and third quartile: `rate TASKS WORK EXECUTOR PER_SECOND Q1 Q3` and
 //! `ratio TASKS WORK EXECUTOR BASELINE RATIO Q1 Q3`.
 
+#![allow(clippy::print_stdout, reason = "what it measures is its output")]
+
 use std::{
     env,
     time::{Duration, Instant},
