@@ -35,10 +35,13 @@ impl Session {
         match route_now(&self.cluster, &mut self.core, &mut self.slots, &stmt, None) {
             Now::Ready(routed) => self.run_now(routed, stmt),
             Now::Refused(error) => failed(error),
-            Now::Later(so_far) => Box::pin(TryAsyncStream::new(move |out| async move {
-                let routed = self.route_slowly(*so_far, &stmt, None).await?;
-                run(self, routed, stmt, None, &out).await
-            })),
+            Now::Later(so_far) => {
+                let mut stmt = Some(stmt);
+                Box::pin(TryAsyncStream::new(move |out| async move {
+                    let routed = self.route_slowly(*so_far, stmt.as_ref().expect("it was just made"), None).await?;
+                    run(self, routed, &mut stmt, None, &out).await
+                }))
+            }
         }
     }
 
@@ -48,7 +51,9 @@ impl Session {
         let untried = self.slots.0.last().is_some_and(|slot| slot.lease.is_untried());
         if routed.proven_read && untried {
             // It may have to be sent again, on a connection that has yet to be made.
-            return Box::pin(TryAsyncStream::new(move |out| async move { run(self, routed, stmt, None, &out).await }));
+            let mut stmt = Some(stmt);
+            let run = move |out| async move { run(self, routed, &mut stmt, None, &out).await };
+            return Box::pin(TryAsyncStream::new(run));
         }
         let Self { cluster, slots, core } = self;
         let (slot, others) = slots.0.split_last_mut().expect("it was routed there");

@@ -55,24 +55,24 @@ fn broke(error: &sqlx::Error) -> bool {
 pub(crate) fn run<'s>(
     session: &'s mut Session,
     mut routed: Routed,
-    mut stmt: Stmt,
+    stmt: &'s mut Option<Stmt>,
     route: Option<Route>,
     out: &'s Yielder<Part>,
 ) -> impl Future<Output = Result<(), sqlx::Error>> + Send + 's {
-    // Not an `async fn`, which would keep each argument twice: this future is made for every statement of a `&Cluster`, and
-    // above a thousand bytes the allocator takes its slow way.
+    // Not an `async fn`, which would keep each argument twice, and the statement stays where it is: this future is made for
+    // every statement of a `&Cluster`, and above a thousand bytes the allocator takes its slow way.
     async move {
         loop {
             let Routed { server, proven_read, belted } = routed;
             let slot = session.slots.use_now(server).expect("it was routed there");
             let may_repeat = proven_read && slot.lease.is_untried();
-            // A copy is needed only where there may be a second time, and only until the first row.
-            let mut copy = (may_repeat || belted).then(|| stmt.clone());
-            let mut answer = slot.lease.fetch_many(stmt);
+            // It is kept only where there may be a second time, and only until the first row.
+            let sent = if may_repeat || belted { stmt.clone() } else { stmt.take() };
+            let mut answer = slot.lease.fetch_many(sent.expect("it has not been sent, or was kept"));
             let error = loop {
                 match answer.next().await {
                     Some(Ok(part)) => {
-                        copy = None;
+                        *stmt = None;
                         out.r#yield(part).await;
                     }
                     Some(Err(error)) => break error,
@@ -80,7 +80,7 @@ pub(crate) fn run<'s>(
                 }
             };
             drop(answer);
-            let Some(again) = copy else {
+            let Some(again) = &*stmt else {
                 return Err(error);
             };
             if may_repeat && broke(&error) {
@@ -89,18 +89,17 @@ pub(crate) fn run<'s>(
                     Ok(()) => routed,
                     // Not the connection, the server is gone. A statement that finds no connection fails over as configured,
                     // and to its caller this one has not found any.
-                    Err(error) if error.blames_server() => session.route(&again, route).await?,
+                    Err(error) if error.blames_server() => session.route(again, route).await?,
                     Err(error) => return Err(error.into()),
                 };
                 // There is no third time.
                 routed.proven_read = false;
             } else if belted && belt_refused(&error) {
                 session.cluster.count(Counter::BeltRerouted, 1);
-                routed = session.route(&again, Some(Route::Primary)).await?;
+                routed = session.route(again, Some(Route::Primary)).await?;
             } else {
                 return Err(error);
             }
-            stmt = again;
         }
     }
 }
@@ -118,15 +117,15 @@ async fn forward(first: Option<Item>, mut rest: Guarded<'_>, out: &Yielder<Part>
 
 /// One statement of a cluster, with a session of its own.
 pub(crate) fn once<'e>(cluster: Cluster, stmt: Result<Stmt, sqlx::Error>, route: Option<Route>) -> BoxStream<'e, Item> {
-    let stmt = match stmt {
-        Ok(stmt) => stmt,
+    let mut stmt = match stmt {
+        Ok(stmt) => Some(stmt),
         Err(error) => return failed(error),
     };
     Box::pin(TryAsyncStream::new(move |out| async move {
         let mut session = Session::ephemeral(cluster);
-        let routed = session.route(&stmt, route).await?;
+        let routed = session.route(stmt.as_ref().expect("it was just made"), route).await?;
         session.core.put_scratch_back();
-        run(&mut session, routed, stmt, route, &out).await
+        run(&mut session, routed, &mut stmt, route, &out).await
     }))
 }
 

@@ -7,6 +7,7 @@ use anstyle::{AnsiColor, Style};
 use clap::{Parser, Subcommand};
 use xtask::causes::causes;
 
+mod bench; // cargo xtask bench
 mod conformance; // cargo xtask conformance
 mod demo; // cargo xtask demo
 mod servers; // cargo xtask servers
@@ -31,6 +32,7 @@ struct Cli {
 /// One command, one file.
 #[derive(Debug, Subcommand)]
 enum Command {
+    Bench(bench::Args),
     Conformance(conformance::Args),
     Demo(demo::Args),
     Test(test::Args),
@@ -45,6 +47,7 @@ type Outcome = Result<ExitCode, Box<dyn Error>>;
 #[tokio::main]
 async fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
+        Command::Bench(args) => bench::run(&args).await,
         Command::Conformance(args) => conformance::run(&args).await,
         Command::Demo(args) => demo::run(&args).await,
         Command::Test(args) => test::run(&args).await,

@@ -50,7 +50,7 @@ pub(crate) async fn open(scenario: &Scenario, stage: &Stage<'_>, senses: &Senses
     if let Some(database) = connect.db.or(Some(&stage.databases.db)) {
         builder = builder.database(database);
     }
-    let cluster = builder.connect().await?;
+    let cluster = scenario.callbacks.register(builder).connect().await?;
     for warning in cluster.warnings() {
         senses.warn(warning.to_string());
     }

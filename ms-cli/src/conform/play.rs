@@ -136,10 +136,6 @@ impl Player<'_> {
         let prepared = timeout(STEP_LIMIT, self.stage.prepare(&self.scenario.fixtures)).await;
         let prepared = prepared.map_err(|_| late()).and_then(|it| it.map_err(Stop::from));
         prepared.and_then(|it| it.map_err(Stop::NotSupported)).map_err(|stop| stopped("fixtures".to_owned(), stop))?;
-        if !self.scenario.callbacks.is_empty() {
-            let stop = Stop::NotSupported("callbacks: ms-pool has no `Builder::callback`".to_owned());
-            return Err(stopped("connect".to_owned(), stop));
-        }
         if self.scenario.asks_what_was_sent {
             self.listening = self.stage.listen(&self.scenario.places).await;
         }
@@ -238,6 +234,10 @@ impl Player<'_> {
             outcome.sent = Some(after > before);
         }
         check(step, &outcome, &self.ids, &mut self.saved)?;
+        // Last: a wrong call is best explained by what came of it.
+        if let Some(mismatch) = self.scenario.callbacks.complaint() {
+            return Err(mismatch.into());
+        }
         if let Action::LastGtid(_) = step.action {
             self.keep_last(&outcome);
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::{
-    callback,
+    callback::Callbacks,
     expect::ErrorWanted,
     fixture::Fixture,
     servers::{Place, Servers},
@@ -25,7 +25,7 @@ pub(crate) struct Scenario {
     pub(crate) settings: Settings,
     /// Whether the section leaves the choice of rules to the runner.
     pub(crate) silent_about_compat: bool,
-    pub(crate) callbacks: Map<String, Value>,
+    pub(crate) callbacks: Callbacks,
     pub(crate) fixtures: Vec<Fixture>,
     pub(crate) connect: Connect,
     /// Checked; read again when they run, because what they mean depends on what was stored before.
@@ -179,7 +179,7 @@ impl Scenario {
         collect_places(&scenario, &mut places);
         let written = Written::deserialize(scenario).map_err(|error| error.to_string())?;
         let replicating = written.requires.contains(&Feature::Replication);
-        callback::validate(&written.callbacks)?;
+        let callbacks = Callbacks::read(&written.callbacks)?;
 
         let file = File::read(&written.config, &written.connect.section, servers, replicating)?;
         let mut steps = Vec::with_capacity(written.steps.len());
@@ -203,7 +203,7 @@ impl Scenario {
             config: file.text,
             silent_about_compat: file.silent_about_compat,
             settings: written.settings,
-            callbacks: written.callbacks,
+            callbacks,
             fixtures: written.fixtures,
             connect: written.connect,
             steps: written.steps,

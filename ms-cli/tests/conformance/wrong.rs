@@ -192,6 +192,42 @@ fn opening_is_checked_as_well() {
 
 #[test]
 #[ignore = "needs a cluster: cargo xtask test"]
+fn callbacks_are_asked_and_what_they_are_called_with_is_checked() {
+    let with = |name: &str, filter: &str, answer: Value, server: &str| {
+        let mut scenario = scenario(name, &json!([{"sql": "SELECT 1", "expect": {"server": server}}]));
+        let mut filters = json!({ filter: {"callback": "cb"} });
+        if filter == "user_multi" {
+            filters["roundrobin"] = json!({});
+        }
+        scenario["config"]["filters"] = filters;
+        scenario["callbacks"] = json!({"cb": {"sequence": [answer]}});
+        scenario
+    };
+    let call = |name: &str, expect: Value| with(name, "user", json!({"slave": 0, "expect_call": expect}), "s1");
+    let right = json!({"section": "myapp", "statement_contains": "SELECT", "masters": 1, "slaves": 2, "last_used": null,
+        "in_transaction": false});
+    let scenarios = [
+        call("right", right),
+        with("narrowed", "user_multi", json!({"masters": [], "slaves": [1]}), "s2"),
+        with("wrong server", "user", json!({"slave": 1}), "s1"),
+        with("wrong list", "user_multi", json!({"masters": [], "slaves": [1]}), "s1"),
+        call("section", json!({"section": "other"})),
+        call("statement", json!({"statement_contains": "INSERT"})),
+        call("masters", json!({"masters": 2})),
+        call("slaves", json!({"slaves": 1})),
+        call("last used", json!({"last_used": "any"})),
+        call("transaction", json!({"in_transaction": true})),
+    ];
+    let (_, results) = conform("callbacks", &servers(), &json!(scenarios), &[]);
+    let statuses: Vec<_> = results.iter().filter_map(|it| it["status"].as_str()).collect();
+    assert_eq!(statuses, [&["passed"; 2][..], &["failed"; 8]].concat(), "{results:#?}");
+    for result in &results[4..10] {
+        assert!(result["expected"].as_str().unwrap().starts_with("a callback called with "), "{result:#}");
+    }
+}
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
 fn nothing_is_left_behind_and_replication_is_waited_for() {
     let mut replicating = scenario(
         "replication",

@@ -34,15 +34,22 @@ fn start(pool: &Arc<ServerPool>, shelf: &mut Shelf) {
     if limits.idle_timeout.is_none() && limits.max_lifetime.is_none() && limits.min_idle == 0 {
         return;
     }
+    // It sleeps before it looks. One that looked at once would find, in a pool whose only connection comes and goes, nothing
+    // to watch, and would have to be started again for every statement.
+    let Some(first) = next_round(pool, shelf, Instant::now()) else {
+        return;
+    };
     if let Ok(runtime) = Handle::try_current() {
-        shelf.reaper = Some(runtime.spawn(watch(Arc::downgrade(pool))).abort_handle());
+        shelf.reaper = Some(runtime.spawn(watch(Arc::downgrade(pool), first)).abort_handle());
     }
 }
 
-async fn watch(pool: Weak<ServerPool>) {
-    while let Some(due) = pool.upgrade().and_then(|it| round(&it)) {
+async fn watch(pool: Weak<ServerPool>, first: Instant) {
+    let mut next = Some(first);
+    while let Some(due) = next {
         sleep_until(due).await;
         refill(&pool).await;
+        next = pool.upgrade().and_then(|it| round(&it));
     }
 }
 
@@ -52,13 +59,7 @@ fn round(pool: &ServerPool) -> Option<Instant> {
     let now = Instant::now();
     let mut shelf = pool.shelf();
     let reaped = shelf.reap(now, limits.idle_timeout, limits.min_idle as usize);
-    let short = !shelf.is_closed() && shelf.len() < limits.min_idle as usize;
-    let due = match shelf.next_due(limits.idle_timeout) {
-        _ if short => Some(now + REFILL),
-        // Those kept by `min_idle` are overdue for ever.
-        Some(due) => Some(due.max(now + PAUSE)),
-        None => None,
-    };
+    let due = next_round(pool, &shelf, now);
     if due.is_none() {
         // Under the lock: who puts the next one back starts a new task.
         shelf.reaper = None;
@@ -66,6 +67,15 @@ fn round(pool: &ServerPool) -> Option<Instant> {
     drop(shelf);
     reaped.into_iter().for_each(Link::close);
     due
+}
+
+fn next_round(pool: &ServerPool, shelf: &Shelf, now: Instant) -> Option<Instant> {
+    let limits = pool.limits();
+    if !shelf.is_closed() && shelf.len() < limits.min_idle as usize {
+        return Some(now + REFILL);
+    }
+    // Those kept by `min_idle` are overdue for ever.
+    shelf.next_due(limits.idle_timeout).map(|due| due.max(now + PAUSE))
 }
 
 async fn refill(pool: &Weak<ServerPool>) {
