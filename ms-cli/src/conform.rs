@@ -118,7 +118,8 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
         let world = World::new(servers);
         let ended = runtime::interruptible(suite.run(&world, args.jobs.into(), &mut report)).await;
         if ended.is_none() {
-            // The databases of scenarios that were cut short.
+            // What scenarios that were cut short have left.
+            world.stop_listening().await;
             world.drop_everything().await;
         }
         Ok(ended)

@@ -203,13 +203,14 @@ fn callbacks_are_asked_and_what_they_are_called_with_is_checked() {
         scenario["callbacks"] = json!({"cb": {"sequence": [answer]}});
         scenario
     };
-    let call = |name: &str, expect: Value| with(name, "user", json!({"slave": 0, "expect_call": expect}), "s1");
+    // One server plays all of them, so its address is first of all the primary's.
+    let call = |name: &str, expect: Value| with(name, "user", json!({"master": 0, "expect_call": expect}), "m");
     let right = json!({"section": "myapp", "statement_contains": "SELECT", "masters": 1, "slaves": 2, "last_used": null,
         "in_transaction": false});
     let scenarios = [
         call("right", right),
         with("narrowed", "user_multi", json!({"masters": [], "slaves": [1]}), "s2"),
-        with("wrong server", "user", json!({"slave": 1}), "s1"),
+        with("wrong server", "user", json!({"master": 0}), "s1"),
         with("wrong list", "user_multi", json!({"masters": [], "slaves": [1]}), "s1"),
         call("section", json!({"section": "other"})),
         call("statement", json!({"statement_contains": "INSERT"})),
