@@ -42,5 +42,26 @@ fn make_writable(folder: &Path) -> io::Result<()> {
     // Permission bits say little about root, other users' folders or read-only mounts: try it.
     let probe = folder.join(format!(".writable-{}", std::process::id()));
     fs::write(&probe, "")?;
-    fs::remove_file(probe)
+    match fs::remove_file(probe) {
+        // Another thread of this process tried at the same moment and was the first to remove it.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        removed => removed,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn several_threads_may_ask_at_once() {
+        let folder = env::temp_dir().join(format!("ms-writable-{}", std::process::id()));
+        let asked = std::thread::scope(|scope| {
+            let threads: Vec<_> =
+                (0..8).map(|_| scope.spawn(|| (0..200).try_for_each(|_| make_writable(&folder)))).collect();
+            threads.into_iter().try_for_each(|thread| thread.join().expect("it does not panic"))
+        });
+        fs::remove_dir_all(&folder).unwrap();
+        asked.unwrap();
+    }
 }
