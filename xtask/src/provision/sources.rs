@@ -179,14 +179,14 @@ mod tests {
         check(
             &parse_lines(
                 "# the archive\n\
-                 deb http://deb.debian.org/debian bookworm main contrib # trailing\n\
-                 deb-src http://deb.debian.org/debian bookworm main\n\
+                 deb http://archive.example/debian bookworm main contrib # trailing\n\
+                 deb-src http://archive.example/debian bookworm main\n\
                  deb [ arch=amd64,arm64 signed-by=/usr/share/keyrings/ubuntu-archive-keyring.gpg ] http://a.example/ubuntu noble main\n\
                  deb [trusted=yes check-valid-until=no] http://b.example/debian/ trixie main\n\
                  deb cdrom:[Debian 12]/ bookworm main\n",
             ),
             &expect![[r#"
-                http://deb.debian.org/debian | bookworm | main contrib | [] | archive
+                http://archive.example/debian | bookworm | main contrib | [] | archive
                 http://a.example/ubuntu | noble | main | [("Signed-By", "/usr/share/keyrings/ubuntu-archive-keyring.gpg")] | archive
                 http://b.example/debian/ | trixie | main | [("Trusted", "yes"), ("Check-Valid-Until", "no")] | archive
             "#]],
@@ -197,7 +197,7 @@ mod tests {
     fn reads_stanzas() {
         check(
             &parse_stanzas(
-                "Types: deb deb-src\n# a snapshot\nURIs: http://deb.debian.org/debian\n http://second.example/debian\n\
+                "Types: deb deb-src\n# a snapshot\nURIs: http://archive.example/debian\n http://second.example/debian\n\
                  suites: bookworm bookworm-updates\nComponents: main\nSigned-By: /usr/share/keyrings/debian-archive-keyring.gpg\n\
                  \n\
                  Types: deb\nURIs: http://x.example/debian\nSuites: s\nComponents: main\nEnabled: no\n\
@@ -205,7 +205,7 @@ mod tests {
                  Types: deb-src\nURIs: http://x.example/debian\nSuites: s\nComponents: main\n",
             ),
             &expect![[r#"
-                http://deb.debian.org/debian http://second.example/debian | bookworm bookworm-updates | main | [("Signed-By", "/usr/share/keyrings/debian-archive-keyring.gpg")] | archive
+                http://archive.example/debian http://second.example/debian | bookworm bookworm-updates | main | [("Signed-By", "/usr/share/keyrings/debian-archive-keyring.gpg")] | archive
             "#]],
         );
     }
@@ -251,9 +251,9 @@ mod tests {
 
     #[test]
     fn only_debians_main_archive_has_an_unstable_suite() {
-        let lines = "deb http://deb.debian.org/debian-security bookworm-security main\n\
+        let lines = "deb http://archive.example/debian-security bookworm-security main\n\
                      deb http://archive.ubuntu.com/ubuntu noble main\n\
-                     deb http://snapshot.debian.org/archive/debian/20250520T000000Z bookworm main\n";
+                     deb http://snapshot.example/archive/debian/20250520T000000Z bookworm main\n";
         let main: Vec<_> = parse_lines(lines).into_iter().filter(Entry::is_debian_main).collect();
         let [entry] = main.as_slice() else { panic!("{main:?}") };
         assert_eq!(entry.with_suite("unstable").suites, ["unstable"]);
