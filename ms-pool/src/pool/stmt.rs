@@ -59,3 +59,24 @@ impl Execute<'_, MySql> for Stmt {
         self.persistent
     }
 }
+
+/// A statement by the text protocol, and nothing else.
+pub(super) struct Text(pub(super) SqlStr);
+
+impl Execute<'_, MySql> for Text {
+    fn sql(self) -> SqlStr {
+        self.0
+    }
+
+    fn statement(&self) -> Option<&MySqlStatement> {
+        None
+    }
+
+    fn take_arguments(&mut self) -> Result<Option<MySqlArguments>, BoxDynError> {
+        Ok(None)
+    }
+
+    fn persistent(&self) -> bool {
+        false
+    }
+}
