@@ -38,7 +38,8 @@ pub struct Switches {
     pub disable_rw_split: bool,
     /// Refuse to connect to what is not a section; off unless set.
     pub force_config_usage: bool,
-    /// Let the statistics count; off unless set.
+    /// Let the statistics count; off unless set, as in the original. Who is asked by nobody to be silent may count
+    /// nevertheless: `ms-pool` does unless somebody switched it off, which only [`Settings`] tell apart.
     pub collect_statistics: bool,
     /// As the original, or strict; strict unless set.
     pub compat: Compat,
