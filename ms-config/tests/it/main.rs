@@ -7,6 +7,7 @@ mod failover;
 mod filters;
 mod gtid_injection;
 mod properties; // what holds for any text
+mod scenarios; // what conformance expects of keys that cannot run yet
 mod section; // switches, texts, character sets
 mod servers;
 mod settings; // environment, section, defaults
