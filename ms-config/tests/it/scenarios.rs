@@ -1,6 +1,8 @@
 //! What the scenarios of the original expect of keys that cannot run yet, one row for each scenario.
 
-use super::refused;
+use ms_config::Config;
+
+use super::rendered;
 
 #[test]
 fn settings_of_injected_ids_are_refused_with_the_original_words() {
@@ -81,7 +83,8 @@ fn gtid(key: &str, wrong: &str) -> String {
 
 #[track_caller]
 fn check(scenario: &str, key: &str, value: &str, error: &str) {
-    // Shown when the row fails.
-    println!("{scenario}");
-    refused(&super::shop(&format!(", \"{key}\": {value}")), error);
+    let parsed = Config::parse(&super::shop(&format!(", \"{key}\": {value}")));
+    let errors: Vec<_> = parsed.diagnostics.iter().filter(|it| it.is_error()).collect();
+    let is_said = matches!(errors[..], [only] if only.message.contains(error));
+    assert!(is_said && parsed.config.section("shop").is_err(), "{scenario}\n{}", rendered(&parsed));
 }

@@ -51,6 +51,9 @@ fn servers_outside_of_the_pool_never_match() {
         "filters": {"table": {"rules": {"%": {"master": ["m2"]}}}, "random": {}}}}"#;
     let parsed = ms_config::Config::parse(text);
     assert!(rendered(&parsed).contains("the pool has no master `m2`"), "{}", rendered(&parsed));
+    let unnamed = r#"{"shop": {"master": [{"host": "a"}], "slave": [{"host": "b"}],
+        "filters": {"table": {"rules": {"%": {"slave": [""]}}}, "random": {}}}}"#;
+    warned(unnamed, "the pool has no slave ``, so it never matches");
     let all = Settings { multi_master: Some(true), ..Settings::default() };
     assert!(ms_config::Config::parse_file("ms.json", text, &all).diagnostics.is_empty());
 }
