@@ -1,10 +1,10 @@
 //! How candidates are narrowed and one is picked.
 //!
-//! A section has a chain of filters. Some narrow the candidates (`node_groups`, `user_multi`,
-//! `quality_of_service`), some pick one (`random`, `roundrobin`, `user`). A chain that was accepted has exactly one
+//! A section has a chain of filters. Some narrow the candidates (`node_groups`, `table`,
+//! `user_multi`, `quality_of_service`), some pick one (`random`, `roundrobin`, `user`). A chain that was accepted has exactly one
 //! picking filter, and it comes last: [`Section::filters`](crate::Section::filters) is never empty.
 
-use crate::{NodeGroup, ServiceLevel, Weights};
+use crate::{NodeGroup, ServiceLevel, TableRule, Weights};
 
 /// One filter of a section's chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,6 +37,11 @@ pub enum Filter {
         /// In the order of the file.
         groups: Vec<NodeGroup>,
     },
+    /// Narrows to the servers that hold the tables of a statement.
+    Table {
+        /// In the order of the file, in which they are tried; without any, no table has a server.
+        rules: Vec<TableRule>,
+    },
     /// Narrows to servers that are fresh enough.
     QualityOfService {
         /// How fresh that is.
@@ -56,6 +61,7 @@ impl Filter {
             Self::User { .. } => "user",
             Self::UserMulti { .. } => "user_multi",
             Self::NodeGroups { .. } => "node_groups",
+            Self::Table { .. } => "table",
             Self::QualityOfService { .. } => "quality_of_service",
         }
     }

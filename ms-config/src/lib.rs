@@ -36,9 +36,11 @@
 mod charset; // character sets a server can be told to use
 mod compat; // as the original did, or strict
 mod config; // the file: sections by name
-mod diagnostic;
+mod diagnostic; // a problem, and where it is
+mod fabric; // servers that a MySQL Fabric node knows
 mod failover; // what happens when a server cannot be reached
 mod filter; // how candidates are narrowed and one is picked
+mod gtid_injection; // SQL that counts transactions where the server does not
 mod node_group; // servers that a comment can ask for
 mod pool; // limits and deadlines of connections
 mod secret; // a password, or where to find it
@@ -47,8 +49,12 @@ mod server; // one configured server, and what the connect call adds to it
 mod server_name; // what a server is called
 mod service_level; // how fresh reads must be
 mod settings; // switches from code, environment and section
+mod state_store; // where the state of global transactions is written
+mod table_rule; // servers for tables
 mod tls; // encryption towards servers
-mod weights; // shares of load // a problem, and where it is
+mod transient_errors; // errors that are worth another try
+mod weights; // shares of load
+mod xa; // transactions over several servers
 
 mod json; // text to JSON tree, within limits
 mod lower; // from what was written to what was meant
@@ -64,8 +70,10 @@ pub use self::{
     compat::Compat,
     config::{BrokenFile, BrokenSection, Config, Parsed, SectionError, UnknownSection},
     diagnostic::{Diagnostic, Severity},
+    fabric::{Fabric, FabricStrategy},
     failover::{Failover, FailureMemory, Retries, Strategy},
     filter::Filter,
+    gtid_injection::{GtidInjection, InjectionFailure},
     node_group::NodeGroup,
     pool::PoolSettings,
     position::Position,
@@ -75,8 +83,12 @@ pub use self::{
     server_name::{Role, ServerName},
     service_level::{Eventual, ServiceLevel},
     settings::{Settings, Switches},
+    state_store::{MySqlStore, StateStore, StoreBackend},
+    table_rule::TableRule,
     tls::{Tls, TlsMode},
+    transient_errors::TransientErrors,
     weights::{Weight, Weights},
+    xa::{Xa, XaGarbageCollection, XaOnClose},
 };
 
 #[cfg(doctest)]

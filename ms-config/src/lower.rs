@@ -5,9 +5,12 @@
 //! values and thrown away if an error was noted meanwhile, so nothing half-built gets out and no problem hides
 //! another one.
 
+mod fabric; // `fabric`
 mod failover; // `failover`
 mod filters; // `filters`: the chain
+mod gtid_injection; // `global_transaction_id_injection`
 mod node_groups; // `filters.node_groups`
+mod number; // whole numbers within a range
 mod object; // keys of an object: found, misspelled, given twice
 mod pool; // `pool`
 mod roster; // the names of a section's servers, for filters that speak of them
@@ -16,8 +19,12 @@ mod server; // one entry of a server list
 mod server_list; // `master`, `slave`
 mod service_level; // `filters.quality_of_service`
 mod settings; // switches of a section and of the environment
+mod state_store; // `xa.state_store`
+mod table; // `filters.table`
 mod tls; // `tls`
+mod transient_errors; // `transient_error`
 mod weights; // `filters.*.weights`
+mod xa; // `xa`
 
 use crate::{
     BrokenFile, BrokenSection, Config, Parsed, Settings, json,

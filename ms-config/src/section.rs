@@ -1,6 +1,9 @@
 //! One named cluster.
 
-use crate::{Charset, Failover, Filter, PoolSettings, Position, Server, Settings, Switches, Tls};
+use crate::{
+    Charset, Fabric, Failover, Filter, GtidInjection, PoolSettings, Position, Server, Settings, Switches, Tls,
+    TransientErrors, Xa,
+};
 
 /// One named cluster of a file: its servers and how to use them. Everything in it has been checked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,6 +23,8 @@ pub struct Section {
     pub filters: Vec<Filter>,
     /// What to try when a server cannot be reached.
     pub failover: Failover,
+    /// Which errors are worth another try; `None` where no code is listed.
+    pub transient_errors: Option<TransientErrors>,
     /// Connect when a server is first needed instead of at once; on unless configured.
     pub lazy_connections: bool,
     /// After a write, read from the primary.
@@ -33,6 +38,13 @@ pub struct Section {
     pub read_functions: Vec<String>,
     /// SQL that every new connection runs, in order.
     pub init: Vec<String>,
+    /// SQL that counts transactions, of `global_transaction_id_injection`.
+    pub gtid_injection: Option<GtidInjection>,
+    /// How transactions over several servers are kept and finished.
+    pub xa: Option<Xa>,
+    /// Whom to ask for servers; then [`Section::primaries`] and [`Section::replicas`] are empty, and there is neither
+    /// `gtid_injection` nor `xa`.
+    pub fabric: Option<Fabric>,
     /// Limits and deadlines; each [`Server`] carries its own, merged with these.
     pub pool: PoolSettings,
     /// Encryption; each [`Server`] carries its own, merged with this.

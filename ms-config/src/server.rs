@@ -8,6 +8,9 @@ use std::{fmt, net::Ipv6Addr};
 
 use crate::{PoolSettings, Position, Secret, ServerName, Tls};
 
+/// The host that means the socket, in any case.
+pub(crate) const LOCALHOST: &str = "localhost";
+
 /// The port of a server that nobody gave one.
 pub(crate) const DEFAULT_PORT: u16 = 3306;
 
@@ -45,17 +48,10 @@ pub struct Server {
 impl Server {
     /// This server with everything that it leaves open taken from `args`.
     pub fn resolve(&self, args: &ConnectArgs) -> ResolvedServer {
-        let endpoint = if self.host.eq_ignore_ascii_case("localhost") {
-            let path = self.socket.as_ref().or(args.socket.as_ref()).filter(|path| !path.is_empty());
-            Endpoint::Socket { path: path.cloned().unwrap_or_else(|| DEFAULT_SOCKET.to_owned()) }
-        } else {
-            let port = self.port.or(args.port).filter(|&port| port != 0).unwrap_or(DEFAULT_PORT);
-            Endpoint::Tcp { host: self.host.clone(), port }
-        };
-
+        let socket = self.socket.as_deref().or(args.socket.as_deref());
         ResolvedServer {
             name: self.name.clone(),
-            endpoint,
+            endpoint: Endpoint::new(&self.host, self.port.or(args.port), socket),
             user: self.user.clone().or_else(|| args.user.clone()),
             password: self.password.clone().or_else(|| args.password.clone()),
             db: self.db.clone().or_else(|| args.db.clone()),
@@ -115,6 +111,17 @@ pub enum Endpoint {
         /// Its path.
         path: String,
     },
+}
+
+impl Endpoint {
+    /// Port 0 and the empty path are as if they were not given.
+    pub(crate) fn new(host: &str, port: Option<u16>, socket: Option<&str>) -> Self {
+        if host.eq_ignore_ascii_case(LOCALHOST) {
+            let path = socket.filter(|path| !path.is_empty()).unwrap_or(DEFAULT_SOCKET);
+            return Self::Socket { path: path.to_owned() };
+        }
+        Self::Tcp { host: host.to_owned(), port: port.filter(|&port| port != 0).unwrap_or(DEFAULT_PORT) }
+    }
 }
 
 impl fmt::Display for Endpoint {

@@ -19,7 +19,7 @@ pub struct Settings {
     pub disable_rw_split: Option<bool>,
     /// Refuse to connect to what is not a section.
     pub force_config_usage: Option<bool>,
-    /// Let the statistics count.
+    /// Let the statistics count. Where no place says anything, `ms-pool` counts.
     pub collect_statistics: Option<bool>,
     /// As the original, or strict.
     pub compat: Option<Compat>,
@@ -38,7 +38,8 @@ pub struct Switches {
     pub disable_rw_split: bool,
     /// Refuse to connect to what is not a section; off unless set.
     pub force_config_usage: bool,
-    /// Let the statistics count; off unless set.
+    /// Let the statistics count; off unless set, as in the original. `ms-pool` does not go by this alone: it counts
+    /// unless somebody switched it off, and only [`Settings`] tell that from "nobody said anything".
     pub collect_statistics: bool,
     /// As the original, or strict; strict unless set.
     pub compat: Compat,

@@ -40,6 +40,14 @@ async fn options_of_service_levels_are_refused_by_name() {
 }
 
 #[tokio::test]
+async fn the_table_filter_is_refused_by_name() {
+    let filters = r#"{"table": {"rules": {"%": {"master": ["primary"], "slave": ["replica"]}}}, "random": []}"#;
+    let error = dead(filters).0.build().unwrap_err();
+    assert!(matches!(error, Error::Config { .. }), "{error:?}");
+    assert_eq!(error.to_string(), "filter `table` is not supported yet");
+}
+
+#[tokio::test]
 async fn a_callback_that_nobody_registered_fails_the_statement() {
     let no_connection = "No connection selected by the last filter";
     refused(dead(USER), no_connection, "Specified callback (cb) is not a valid callback").await;

@@ -2,7 +2,10 @@
 
 use std::num::NonZeroU16;
 
-use super::object::{Field, Object, listed};
+use super::{
+    number::Range,
+    object::{Field, Object, listed},
+};
 use crate::{
     Failover, FailureMemory, Retries, Strategy,
     raw::Value,
@@ -79,25 +82,8 @@ fn strategy(report: &mut Report<'_>, field: &Field<'_>) -> Strategy {
 }
 
 fn max_retries(report: &mut Report<'_>, field: &Field<'_>) -> Option<Retries> {
-    let accepted = "a whole number from 0 to 65535, where 0 means no limit";
-    let value = match read::integer(field.node) {
-        read::Integer::Exact(value) => value,
-        read::Integer::Bent(value) => {
-            let message = format!("not a whole number; read as {value}, as the original did");
-            report.add(field.at(), Problem::warning(message).accepted(accepted));
-            value
-        }
-        read::Integer::List => {
-            report.add(field.at(), Problem::error("`max_retries` must be a number, not a list").accepted(accepted));
-            return None;
-        }
-    };
-    match u16::try_from(value) {
-        Ok(value) => Some(NonZeroU16::new(value).map_or(Retries::Unlimited, Retries::Limit)),
-        Err(_) => {
-            let message = format!("Invalid value '{value}' for max_retries. Stopping");
-            report.add(field.at(), Problem::error(message).accepted(accepted));
-            None
-        }
-    }
+    let outside = |value| format!("Invalid value '{value}' for max_retries. Stopping");
+    let range = Range::unlimited_by_zero(u16::MAX.into());
+    let value = range.read_u16(report, field, "`max_retries` must be a number, not a list", outside)?;
+    Some(NonZeroU16::new(value).map_or(Retries::Unlimited, Retries::Limit))
 }

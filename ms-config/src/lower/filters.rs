@@ -7,7 +7,7 @@ use super::{
     node_groups,
     object::{Field, Object},
     roster::Roster,
-    service_level, weights,
+    service_level, table, weights,
 };
 use crate::{
     Filter, Weights,
@@ -121,10 +121,6 @@ fn unknown(report: &mut Report<'_>, entry: &Entry<'_>) {
 
 /// The filter called `name` in lower case; `None` after an error.
 fn filter(report: &mut Report<'_>, entry: &Entry<'_>, name: &str, roster: &Roster<'_>) -> Option<Filter> {
-    if name == "table" {
-        report.add(entry.field.at_key(), Problem::error("the filter `table` is not supported yet"));
-        return None;
-    }
     let arguments = arguments(entry);
     match name {
         "random" | "roundrobin" => {
@@ -133,6 +129,12 @@ fn filter(report: &mut Report<'_>, entry: &Entry<'_>, name: &str, roster: &Roste
                 report.add(entry.field.at(), problem);
             }
             Some(balancing(report, name, arguments.as_ref(), roster))
+        }
+        // The original made one without arguments too.
+        "table" if !entry.has_arguments => {
+            let problem = Problem::warning("without rules no table has a server");
+            report.add(entry.field.at_key(), problem.accepted(r#"{"table": {"rules": {…}}}"#));
+            Some(Filter::Table { rules: Vec::new() })
         }
         _ => {
             let Some(arguments) = arguments else {
@@ -145,6 +147,7 @@ fn filter(report: &mut Report<'_>, entry: &Entry<'_>, name: &str, roster: &Roste
                 "user" => callback(report, &arguments).map(|callback| Filter::User { callback }),
                 "user_multi" => callback(report, &arguments).map(|callback| Filter::UserMulti { callback }),
                 "node_groups" => Some(Filter::NodeGroups { groups: node_groups::lower(report, &arguments, roster) }),
+                "table" => Some(Filter::Table { rules: table::lower(report, &arguments, roster) }),
                 _ => service_level::lower(report, &arguments).map(|level| Filter::QualityOfService { level }),
             }
         }

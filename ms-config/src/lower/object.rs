@@ -118,16 +118,33 @@ impl<'a> Field<'a> {
 
     /// A text, for keys that the original had: scalars are coerced, `null` is as if the key were not there.
     pub(super) fn scalar(&self, report: &mut Report<'_>) -> Option<String> {
+        self.scalar_or(report, || format!("Invalid value for {}. Cannot be a list/hash' . Stopping", self.key))
+    }
+
+    /// As [`Field::scalar`], with other words for a list.
+    pub(super) fn scalar_or(&self, report: &mut Report<'_>, list: impl FnOnce() -> String) -> Option<String> {
         match read::text(self.node) {
             read::Scalar::Nothing => None,
             read::Scalar::Text(text) => Some(text.into_owned()),
             read::Scalar::List => {
-                let key = self.key;
-                let message = format!("Invalid value for {key}. Cannot be a list/hash' . Stopping");
-                report.add(self.at(), Problem::error(message).accepted("a text"));
+                report.add(self.at(), Problem::error(list()).accepted("a text"));
                 None
             }
         }
+    }
+
+    /// A switch, with the original's words for a list.
+    pub(super) fn switch_or(&self, report: &mut Report<'_>, list: impl FnOnce() -> String) -> Option<bool> {
+        if self.node.value.is_list() {
+            report.add(self.at(), Problem::error(list()).accepted(read::SWITCH));
+            return None;
+        }
+        read::switch(report, self.at(), self.node)
+    }
+
+    /// For keys of the original, where `null` is as if the key were not there.
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.node.value, Value::Null)
     }
 
     /// Some texts: a string, or an array of strings.

@@ -1,20 +1,24 @@
 //! All of a section.
 
 use super::{
-    failover, filters,
+    fabric, failover, filters, gtid_injection,
     object::{Field, Object, listed},
     pool,
     roster::Roster,
     server::Defaults,
     server_list::{self, ServerList, Used},
-    settings, tls,
+    settings,
+    state_store::Localhost,
+    tls, transient_errors, xa,
 };
 use crate::{
-    Charset, Failover, PoolSettings, Role, Section, Server, Settings, Tls, TrxStickiness,
+    Charset, Fabric, Failover, GtidInjection, PoolSettings, Role, Section, Server, Settings, Tls, TransientErrors,
+    TrxStickiness, Xa,
     path::Path,
     raw::Member,
     read,
     report::{At, Problem, Report},
+    server::LOCALHOST,
 };
 
 const PRIMARIES: &[&str] = &["master", "primary", "primaries"];
@@ -32,10 +36,11 @@ const KEYS: &[&str] = &[
     "tls",
     "init",
     "read_functions",
+    "transient_error",
+    "global_transaction_id_injection",
+    "xa",
+    "fabric",
 ];
-
-/// Keys of the original that mean something which does not exist here yet.
-const LATER: &[&str] = &["fabric", "global_transaction_id_injection", "transient_error", "xa"];
 
 /// The section at `member`, to be thrown away if an error was noted.
 pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settings) -> Section {
@@ -46,7 +51,7 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
         report.add(At { path: &path, offset: member.node.offset }, Problem::error(message));
         return empty(report, member);
     };
-    warn_unknown(report, &object);
+    object.warn_unknown(report, &[PRIMARIES, REPLICAS, KEYS, settings::KEYS].concat());
 
     let settings = settings::lower(report, &object);
     let switches = outer.clone().or(&settings).resolve();
@@ -71,6 +76,10 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
     let init = texts("init", "an SQL statement, or an array of them");
     let read_functions = texts("read_functions", "an array of function names");
 
+    let mut in_use = primaries.servers.iter().chain(&replicas.servers);
+    let has_localhost = in_use.any(|server| server.host.eq_ignore_ascii_case(LOCALHOST));
+    let later = later(report, &object, if has_localhost { Localhost::IsParticipant } else { Localhost::Absent });
+
     Section {
         name: name.to_owned(),
         primaries: primaries.servers,
@@ -78,12 +87,16 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
         replicas: replicas.servers,
         filters,
         failover,
+        transient_errors: later.transient_errors,
         lazy_connections,
         master_on_write,
         trx_stickiness: object.get("trx_stickiness").and_then(|field| trx_stickiness(report, &field)),
         server_charset: object.get("server_charset").and_then(|field| server_charset(report, &field)),
         read_functions,
         init,
+        gtid_injection: later.gtid_injection,
+        xa: later.xa,
+        fabric: later.fabric,
         pool,
         tls,
         switches,
@@ -101,12 +114,16 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
         replicas: Vec::new(),
         filters: Vec::new(),
         failover: Failover::default(),
+        transient_errors: None,
         lazy_connections: true,
         master_on_write: false,
         trx_stickiness: None,
         server_charset: None,
         read_functions: Vec::new(),
         init: Vec::new(),
+        gtid_injection: None,
+        xa: None,
+        fabric: None,
         pool: PoolSettings::default(),
         tls: Tls::default(),
         switches: Settings::default().resolve(),
@@ -115,14 +132,52 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
     }
 }
 
-fn warn_unknown(report: &mut Report<'_>, object: &Object<'_>) {
-    object.warn_unknown_but(report, &[PRIMARIES, REPLICAS, KEYS, settings::KEYS].concat(), LATER);
-    for field in object.fields().filter(|field| LATER.contains(&field.key)) {
-        let message = format!("`{}` is not supported yet", field.key);
-        // Its servers come from elsewhere, so the section would be another one without it.
-        let problem = if field.key == "fabric" { Problem::error(message) } else { Problem::warning(message) };
-        report.add(field.at_key(), problem);
+/// Settings of the original for what does not exist here yet. Whether they are right is checked all the same.
+#[derive(Default)]
+struct Later {
+    transient_errors: Option<TransientErrors>,
+    gtid_injection: Option<GtidInjection>,
+    xa: Option<Xa>,
+    fabric: Option<Fabric>,
+}
+
+fn later(report: &mut Report<'_>, section: &Object<'_>, localhost: Localhost) -> Later {
+    let get = |key: &str| section.get(key).filter(|field| !field.is_null());
+    let mut later = Later::default();
+    if let Some(field) = get("transient_error") {
+        later.transient_errors = transient_errors::lower(report, &field);
+        // Without codes there is nothing to support.
+        if later.transient_errors.is_some() {
+            report.add(field.at_key(), Problem::warning(not_yet(&field)));
+        }
     }
+    let fabric = get("fabric");
+    let mut counted = |key: &str, read: &mut dyn FnMut(&mut Report<'_>, &Field<'_>)| {
+        let Some(field) = get(key) else { return };
+        if fabric.is_some() {
+            report.while_unused(|report| read(report, &field));
+            report.add(field.at_key(), Problem::warning(format!("`{key}` is ignored beside `fabric`")));
+            return;
+        }
+        read(report, &field);
+        report.add(field.at_key(), Problem::warning(not_yet(&field)));
+    };
+    counted("global_transaction_id_injection", &mut |report, field| {
+        later.gtid_injection = gtid_injection::lower(report, field);
+    });
+    counted("xa", &mut |report, field| later.xa = xa::lower(report, field, localhost));
+    if let Some(field) = &fabric {
+        later.fabric = fabric::lower(report, field);
+        later.gtid_injection = None;
+        later.xa = None;
+        // Its servers come from elsewhere, so the section would be another one without it.
+        report.add(field.at_key(), Problem::error(not_yet(field)));
+    }
+    later
+}
+
+fn not_yet(field: &Field<'_>) -> String {
+    format!("`{}` is not supported yet", field.key)
 }
 
 fn servers(
@@ -134,14 +189,20 @@ fn servers(
     defaults: &Defaults<'_>,
 ) -> (ServerList, Vec<Server>) {
     let spellings = if role == Role::Primary { PRIMARIES } else { REPLICAS };
+    let has_fabric = section.get("fabric").is_some_and(|field| !field.is_null());
     if let Some(field) = section.one_of(report, spellings) {
+        if has_fabric {
+            let message = format!("Section [{}] exists. Ignored for MySQL Fabric based configuration", field.key);
+            report.add(field.at_key(), Problem::warning(message));
+            return (ServerList::default(), Vec::new());
+        }
         let (list, unused) = server_list::lower(report, &field, role, used, defaults);
         if role == Role::Primary && list.names.is_empty() && field.node.value.is_list() {
             report.add(field.at_key(), Problem::warning("without a primary no write can succeed"));
         }
         return (list, unused);
     }
-    if section.get("fabric").is_none() {
+    if !has_fabric {
         let message = format!("Section [{}] doesn't exist for host [{name}]", role.key());
         let accepted = format!("{}: an object or an array of servers", listed(spellings));
         report.add(section.at(), Problem::error(message).accepted(accepted));

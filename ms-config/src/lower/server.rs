@@ -6,6 +6,7 @@
 use std::net::Ipv6Addr;
 
 use super::{
+    number::Range,
     object::{Field, Object},
     pool, tls,
 };
@@ -14,7 +15,7 @@ use crate::{
     raw::Value,
     read,
     report::{Problem, Report},
-    server::DEFAULT_PORT,
+    server::{DEFAULT_PORT, LOCALHOST},
 };
 
 const KEYS: &[&str] = &["host", "port", "socket", "user", "password", "db", "connect_flags", "pool", "tls"];
@@ -41,16 +42,22 @@ pub(super) fn lower(
     object.warn_unknown(report, KEYS);
 
     let connect_flags = object.get("connect_flags").and_then(|field| number(report, &field, u32::MAX));
+    if connect_flags.is_some_and(|flags| flags != 0)
+        && let Some(field) = object.get("connect_flags")
+    {
+        report.add(field.at(), no_flags());
+    }
     let port = object.get("port").and_then(|field| number(report, &field, u16::MAX.into()));
     let port = port.and_then(|port| u16::try_from(port).ok());
     let mut text = |key| object.get(key).and_then(|field| field.scalar(report));
     let socket = text("socket");
     let user = text("user");
-    let password = object.get("password").and_then(|field| secret(report, &field));
+    let list = "Invalid value for password. Cannot be a list/hash' . Stopping";
+    let password = object.get("password").and_then(|field| secret(report, &field, list));
     let db = object.get("db").and_then(|field| field.scalar(report));
     let host = host(report, &object, role)?;
 
-    let is_local = host.eq_ignore_ascii_case("localhost");
+    let is_local = host.eq_ignore_ascii_case(LOCALHOST);
     if is_local && port.is_some_and(|port| port != 0) {
         let message = "`localhost` means the socket, so `port` is not used; for TCP write 127.0.0.1";
         report.add(object.at(), Problem::warning(message));
@@ -81,30 +88,17 @@ fn no_host(role: Role) -> Problem {
 
 /// A number from 0 to `most`; `null` is as if the key were not there.
 fn number(report: &mut Report<'_>, field: &Field<'_>, most: u32) -> Option<u32> {
-    let key = field.key;
-    let accepted = format!("a whole number from 0 to {most}");
-    let value = match read::integer(field.node) {
-        _ if matches!(field.node.value, Value::Null) => return None,
-        read::Integer::Exact(value) => value,
-        read::Integer::Bent(value) => {
-            let message = format!("not a whole number; read as {value}, as the original did");
-            report.add(field.at(), Problem::warning(message).accepted(&accepted));
-            value
-        }
-        read::Integer::List => {
-            let message = format!("Invalid value for {key}. Cannot be a list/hash' . Stopping");
-            report.add(field.at(), Problem::error(message).accepted(accepted));
-            return None;
-        }
-    };
-    match u32::try_from(value) {
-        Ok(value) if value <= most => Some(value),
-        _ => {
-            let message = format!("Invalid value for {key} '{value}' . Stopping");
-            report.add(field.at(), Problem::error(message).accepted(accepted));
-            None
-        }
+    if field.is_null() {
+        return None;
     }
+    let key = field.key;
+    let list = format!("Invalid value for {key}. Cannot be a list/hash' . Stopping");
+    Range::new(0, most).read(report, field, list, |value| format!("Invalid value for {key} '{value}' . Stopping"))
+}
+
+/// What to say of flags that ask for something.
+pub(super) fn no_flags() -> Problem {
+    Problem::warning("`connect_flags` has no effect: sqlx chooses the capability flags of a login itself")
 }
 
 /// The host of an entry, which is the one thing that it must have.
@@ -153,8 +147,8 @@ fn colon(host: &str) -> Problem {
     }
 }
 
-/// A password: a scalar, or an object that says where it is.
-fn secret(report: &mut Report<'_>, field: &Field<'_>) -> Option<Secret> {
+/// A password: a scalar, or an object that says where it is. `list` is said of any other object.
+pub(super) fn secret(report: &mut Report<'_>, field: &Field<'_>, list: &str) -> Option<Secret> {
     if !field.node.value.is_list() {
         return field.scalar(report).map(Secret::Literal);
     }
@@ -171,8 +165,7 @@ fn secret(report: &mut Report<'_>, field: &Field<'_>) -> Option<Secret> {
             _ => {}
         }
     }
-    let message = "Invalid value for password. Cannot be a list/hash' . Stopping";
     let accepted = r#"a text, {"env": "NAME"} or {"file": "PATH"}"#;
-    report.add(field.at(), Problem::error(message).accepted(accepted));
+    report.add(field.at(), Problem::error(list).accepted(accepted));
     None
 }

@@ -1,11 +1,12 @@
 //! `filters.*.weights`: for none or all of the servers in the pool.
 
 use super::{
+    number::Range,
     object::{Field, Object},
     roster::Roster,
 };
 use crate::{
-    Role, Weight, Weights, read,
+    Role, Weight, Weights,
     report::{Problem, Report},
 };
 
@@ -60,23 +61,7 @@ pub(super) fn lower(report: &mut Report<'_>, field: &Field<'_>, filter: &str, ro
 }
 
 fn weight(report: &mut Report<'_>, field: &Field<'_>) -> Option<Weight> {
-    let accepted = "a whole number from 0 to 65535";
-    let value = match read::integer(field.node) {
-        read::Integer::Exact(value) => value,
-        read::Integer::Bent(value) => {
-            let message = format!("not a whole number; read as {value}, as the original did");
-            report.add(field.at(), Problem::warning(message).accepted(accepted));
-            value
-        }
-        read::Integer::List => {
-            report.add(field.at(), Problem::error("a weight must be a number, not a list").accepted(accepted));
-            return None;
-        }
-    };
-    if let Ok(value) = u16::try_from(value) {
-        return Some(Weight::new(value));
-    }
-    let message = format!("Invalid value '{value}' for weight. Stopping");
-    report.add(field.at(), Problem::error(message).accepted(accepted));
-    None
+    let outside = |value| format!("Invalid value '{value}' for weight. Stopping");
+    let range = Range::new(0, u16::MAX.into());
+    range.read_u16(report, field, "a weight must be a number, not a list", outside).map(Weight::new)
 }

@@ -77,11 +77,6 @@ fn some_filters_need_arguments() {
 }
 
 #[test]
-fn table_is_refused_until_it_runs() {
-    check(r#"{"table": {"rules": {}}, "random": {}}"#, "the filter `table` is not supported yet");
-}
-
-#[test]
 fn arguments_that_mean_nothing_are_warned_of() {
     warned(&with(r#"{"random": 1}"#), "the arguments of `random` must be an object");
     warned(&with(r#"{"random": {"stiky": 1}}"#), "did you mean `sticky`?");

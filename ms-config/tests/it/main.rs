@@ -2,13 +2,19 @@
 
 mod config; // files and their sections
 mod diagnostics; // how problems read
+mod fabric;
 mod failover;
 mod filters;
+mod gtid_injection;
 mod properties; // what holds for any text
+mod scenarios; // what conformance expects of keys that cannot run yet
 mod section; // switches, texts, character sets
 mod servers;
 mod settings; // environment, section, defaults
 mod speed;
+mod table; // the filter
+mod transient_errors;
+mod xa;
 
 use ms_config::{Config, Parsed, Section, Settings};
 

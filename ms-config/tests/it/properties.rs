@@ -29,16 +29,18 @@ proptest! {
 
     #[test]
     fn a_section_that_can_be_had_is_whole(
-        primaries in tree(), replicas in tree(), filters in tree(), failover in tree()
+        primaries in tree(), replicas in tree(), filters in tree(), failover in tree(), transient in tree()
     ) {
         let text = format!(
-            r#"{{"shop": {{"master": {primaries}, "slave": {replicas}, "filters": {filters}, "failover": {failover}}}}}"#
+            r#"{{"shop": {{"master": {primaries}, "slave": {replicas}, "filters": {filters}, "failover": {failover}, "transient_error": {transient}}}}}"#
         );
         let parsed = Config::parse(&text);
         if let Ok(shop) = parsed.config.section("shop") {
             let (last, others) = shop.filters.split_last().expect("never empty");
             prop_assert!(last.picks() && !others.iter().any(ms_config::Filter::picks));
             prop_assert!(shop.primaries.len() <= 1);
+            prop_assert!(shop.transient_errors.as_ref().is_none_or(|it| !it.codes.is_empty()));
+            prop_assert!(shop.fabric.is_none());
             prop_assert!(!parsed.has_errors());
         } else {
             prop_assert!(parsed.has_errors());
@@ -59,12 +61,13 @@ proptest! {
         key in prop::sample::select(&["password", "pasword", "pool", "tls", "master"][..]),
         form in prop::sample::select(&["PW", "[PW]", "{PW: 1}", "{\"env\": [PW]}", "{\"vault\": PW}", "PW PW"][..]),
         flat in any::<bool>(),
-        cut in 0_usize..200,
+        cut in 0_usize..300,
     ) {
         let value = form.replace("PW", &format!("\"{PASSWORD}\""));
         let entry = format!(r#"{{"host": "a", "{key}": {value}}}"#);
         let list = if flat { entry } else { format!("[{entry}]") };
-        let text = format!(r#"{{"shop": {{"master": {list}, "slave": {list}, "filters": ["ulf"]}}}}"#);
+        let store = format!(r#""xa": {{"state_store": {{"mysql": {{"{key}": {value}}}}}}}"#);
+        let text = format!(r#"{{"shop": {{"master": {list}, "slave": {list}, {store}, "filters": ["ulf"]}}}}"#);
         for text in [&text[..], &text[..cut.min(text.len())]] {
             let parsed = Config::parse(text);
             let shown = format!("{parsed:?} {}", rendered(&parsed));
@@ -156,6 +159,27 @@ fn tree() -> impl Strategy<Value = String> {
             "server_charset",
             "trx_stickiness",
             "xa",
+            "state_store",
+            "mysql",
+            "garbage_collection",
+            "probability",
+            "rollback_on_close",
+            "participant_localhost_ip",
+            "global_trx_table",
+            "connect_flags",
+            "global_transaction_id_injection",
+            "on_commit",
+            "report_error",
+            "wait_for_gtid_timeout",
+            "transient_error",
+            "mysql_error_codes",
+            "usleep_retry",
+            "fabric",
+            "hosts",
+            "url",
+            "timeout",
+            "table",
+            "rules",
             "m",
             "s",
             "",

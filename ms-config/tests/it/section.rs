@@ -87,14 +87,20 @@ fn unknown_keys_are_warned_of() {
     warned(&with("i_am_unknown", "1"), "unknown key `i_am_unknown` is ignored");
     warned(&with("master_on_wirte", "1"), "did you mean `master_on_write`?");
     warned(&with("slaves", "[]"), "did you mean `slave`?");
+    warned(&with("transient_errors", "{}"), "did you mean `transient_error`?");
+    warned(&with("global_transaction_id_injections", "{}"), "did you mean `global_transaction_id_injection`?");
 }
 
 #[test]
 fn keys_of_later_capabilities_are_not_silently_ignored() {
-    for key in ["global_transaction_id_injection", "transient_error", "xa"] {
-        warned(&with(key, "{}"), &format!("shop.{key}: `{key}` is not supported yet"));
+    for (key, value) in [
+        ("global_transaction_id_injection", "{}"),
+        ("transient_error", r#"{"mysql_error_codes": [1213]}"#),
+        ("xa", "{}"),
+    ] {
+        warned(&with(key, value), &format!("shop.{key}: `{key}` is not supported yet"));
     }
-    refused(r#"{"shop": {"fabric": {"hosts": []}}}"#, "`fabric` is not supported yet");
+    refused(r#"{"shop": {"fabric": {"hosts": [{"url": "http://a:1/"}]}}}"#, "`fabric` is not supported yet");
 }
 
 fn with(key: &str, value: &str) -> String {

@@ -69,13 +69,20 @@ fn order_is_kept() {
 #[test]
 fn scalars_are_coerced() {
     let server =
-        only(r#"{"host": 10, "port": "3307", "user": 7, "password": false, "db": 1.124, "connect_flags": "2"}"#);
+        only(r#"{"host": 10, "port": "3307", "user": 7, "password": false, "db": 1.124, "connect_flags": "0"}"#);
     assert_eq!(server.host, "10");
     assert_eq!(server.port, Some(3307));
     assert_eq!(server.user.as_deref(), Some("7"));
     assert_eq!(server.password, Some(Secret::Literal("0".to_owned())));
     assert_eq!(server.db.as_deref(), Some("1.124000"));
-    assert_eq!(server.connect_flags, Some(2));
+    assert_eq!(server.connect_flags, Some(0));
+}
+
+#[test]
+fn flags_that_ask_for_something_are_warned_of() {
+    let shop =
+        warned(&single(r#"{"host": "a", "connect_flags": "2"}"#), "m.connect_flags: `connect_flags` has no effect");
+    assert_eq!(shop.primaries[0].connect_flags, Some(2));
 }
 
 #[test]
