@@ -47,7 +47,7 @@ pub(crate) struct Args {
     /// Which servers
     #[arg(long, value_enum, default_value_t = Flavor::MariaDb)]
     flavor: Flavor,
-    /// Less of everything: two minutes instead of six, and wider quartiles
+    /// Less of everything: two minutes instead of eight, and wider quartiles
     #[arg(long)]
     quick: bool,
     #[command(flatten)]
@@ -56,9 +56,9 @@ pub(crate) struct Args {
 
 const AFTER: &str = "\
 How to read it:
-  instructions   of the client process, kernel and server not included; do not depend on the load of the machine
-  x of …         a ratio within one run; the range behind it holds the middle half of the blocks
-  ns, µs         depend on the machine and its load: repeat them when the first line says that it is idle
+  instructions  of the client process alone; the same on a busy machine and an idle one
+  1.23x         a ratio within the run; the range behind it holds the middle half of the blocks
+  ns, µs        depend on the machine and its load, which stands above the table
 
 Parts of it alone:
   cargo bench -p ms-hints --bench classify
