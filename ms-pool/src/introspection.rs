@@ -57,7 +57,9 @@ impl Session {
 
     /// How many warnings the statement before left on the connection used last; 0 without a connection.
     ///
-    /// The driver does not pass the number on, so the server is asked for it, on that connection.
+    /// The driver does not pass the number on, so the server is asked for it, on that connection;
+    /// `SHOW WARNINGS` still works afterwards. MariaDB forgets warnings only with the next statement that uses a table: after
+    /// `SELECT 1` it answers with the count of the statement before that.
     ///
     /// # Errors
     ///
@@ -72,7 +74,8 @@ impl Session {
             return Ok(0);
         };
         slot.lease.settle(SETTLE_LIMIT).await;
-        let rows = slot.lease.run_text("SELECT @@warning_count", SETTING_LIMIT).await?;
+        // `SELECT @@warning_count` says the same and makes MySQL forget the warnings.
+        let rows = slot.lease.run_text("SHOW COUNT(*) WARNINGS", SETTING_LIMIT).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
         // As text: servers disagree about the type.
         let count: String = row.try_get_unchecked(0)?;
