@@ -193,6 +193,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         lazy,
         warnings,
         counting: counting(section.switches, settings, &section.settings),
+        server_charset: section.server_charset.is_some(),
     };
     finish(builder, nodes, plan)
 }
@@ -307,6 +308,7 @@ fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Clust
         lazy: builder.lazy.unwrap_or(true),
         warnings: Vec::new(),
         counting: counting(switches, settings, &Settings::default()),
+        server_charset: false,
     };
     finish(builder, nodes, plan)
 }
@@ -320,6 +322,7 @@ struct Plan {
     lazy: bool,
     warnings: Vec<Diagnostic>,
     counting: bool,
+    server_charset: bool,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
@@ -347,6 +350,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         hooks: builder.hooks,
         seed: builder.seed.map(AtomicU64::new),
         sql_mode: KnownSqlMode::default(),
+        server_charset: plan.server_charset,
         classes: Classes::default(),
     }))
 }

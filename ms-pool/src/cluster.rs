@@ -10,8 +10,8 @@ use std::{
 };
 
 use ms_config::Diagnostic;
-use ms_filters::{ClusterMemory, Role, Router, ServerIx};
-use ms_hints::{Access, Effect, Protocol, SqlMode, Statement};
+use ms_filters::{ClusterMemory, Role, Router, ServerIx, Split};
+use ms_hints::{Access, Effect, Protocol, Route, SqlMode, Statement};
 use tokio::time::Instant;
 
 use crate::{
@@ -67,6 +67,8 @@ pub(crate) struct Inner {
     /// With a builder's seed, what the next session draws from; every one gets its own.
     pub(crate) seed: Option<AtomicU64>,
     pub(crate) sql_mode: KnownSqlMode,
+    /// The file names a character set for all connections.
+    pub(crate) server_charset: bool,
     pub(crate) classes: Classes,
 }
 
@@ -277,6 +279,25 @@ impl Cluster {
         self.parse(sql, Protocol::Text, self.inner.sql_mode.get())
     }
 
+    /// The side a statement would be sent to by its text alone: the original's `query_is_select`. Knows of
+    /// `disable_rw_split`, and counts nothing.
+    ///
+    /// ```
+    /// # let db = ms_pool::Cluster::builder().primary("mysql://app@10.0.0.1/shop").build()?;
+    /// use ms_hints::Route;
+    ///
+    /// assert_eq!(db.query_is_select("SELECT 1"), Route::Replica);
+    /// assert_eq!(db.query_is_select("/*ms=last_used*/SELECT 1"), Route::LastUsed);
+    /// # Ok::<(), ms_pool::Error>(())
+    /// ```
+    #[must_use]
+    pub fn query_is_select(&self, sql: &str) -> Route {
+        match self.classify(sql).target() {
+            Route::Replica if self.inner.rules.settings.split == Split::Disabled => Route::Primary,
+            target => target,
+        }
+    }
+
     #[inline]
     pub(crate) fn parse<'a>(&self, sql: &'a str, protocol: Protocol, sql_mode: SqlMode) -> Statement<'a> {
         Statement::parse(sql.as_bytes(), &self.options(protocol, sql_mode))
@@ -320,9 +341,13 @@ impl Cluster {
             true => first_primary.filter(|member| member.role == Role::Primary).collect(),
             false => inner.members.iter().collect(),
         };
-        let mut first_error = None;
-        // All are tried, as in the original: an operator wants to hear of every dead server, not of one at a time.
+        let (mut first_error, mut primary_failed) = (None, false);
+        // All of a side are tried, as in the original: an operator wants to hear of every dead server, not of one at a time.
+        // In `classic` replicas are left alone once a primary has failed; primaries come first.
         for member in members {
+            if primary_failed && member.role == Role::Replica && !inner.rules.is_strict() {
+                break;
+            }
             let opened = member.pool.lease(member.pool.acquire_deadline()).await;
             let (success, failure) = match member.role {
                 Role::Primary => (Counter::EagerPrimarySuccess, Counter::EagerPrimaryFailure),
@@ -337,6 +362,7 @@ impl Cluster {
                     self.count(failure, 1);
                     inner.hooks.warn(format!("Cannot connect to {}: {error}", member.address));
                     first_error.get_or_insert(error);
+                    primary_failed |= member.role == Role::Primary;
                 }
             }
         }

@@ -18,6 +18,10 @@ use std::time::Duration;
 
 use sqlx_mysql::MySqlDatabaseError;
 
+mod failures; // of several servers at once
+
+pub use self::failures::{Failure, Failures};
+
 /// Nothing more is known than that it failed: the number of every refusal that is this crate's own.
 const UNKNOWN: u16 = 2000;
 /// No server behind a Unix socket.
@@ -145,6 +149,23 @@ pub enum Error {
         code: u16,
     },
 
+    /// A call that speaks to all servers of a session failed on some of them; the others have done it.
+    #[error("`{call}` failed on {}", failures.names())]
+    Broadcast {
+        /// The function that was called.
+        call: &'static str,
+        /// Which servers failed, and why.
+        #[source]
+        failures: Failures,
+    },
+
+    /// The connection a statement was prepared on is not the session's any more.
+    #[error("the connection to server `{server}` that the statement was prepared on is gone")]
+    PreparedLost {
+        /// The server as the configuration names it.
+        server: Arc<str>,
+    },
+
     /// A savepoint was still open when the transaction was to end; it was rolled back as a whole.
     #[error("the transaction on server `{server}` was to end at depth {depth} instead of 1, so it was rolled back")]
     TransactionDepth {
@@ -213,7 +234,8 @@ impl Error {
             }
             Error::Connect { source, .. } | Error::Setup { source, .. } => code(source),
             Error::StatementTimeout { .. } => LOST,
-            Error::Abandoned { .. } => GONE,
+            Error::Abandoned { .. } | Error::PreparedLost { .. } => GONE,
+            Error::Broadcast { failures, .. } => code(&failures.first().source),
             _ => UNKNOWN,
         }
     }
@@ -226,6 +248,9 @@ impl Error {
                 // The servers of this family always send one; HY000 is what they send when nothing fits.
                 .and_then(MySqlDatabaseError::code)
                 .unwrap_or("HY000"),
+            Error::Broadcast { failures, .. } => {
+                server_error(&failures.first().source).and_then(MySqlDatabaseError::code).unwrap_or("HY000")
+            }
             _ => "HY000",
         }
     }
@@ -307,16 +332,18 @@ impl From<Error> for sqlx::Error {
                 };
                 sqlx::Error::Io(io::Error::new(kind, error))
             }
-            Error::Abandoned { .. } | Error::Remembered { .. } => {
+            Error::Abandoned { .. } | Error::Remembered { .. } | Error::PreparedLost { .. } => {
                 sqlx::Error::Io(io::Error::new(io::ErrorKind::NotConnected, error))
             }
             Error::AcquireTimeout { .. } | Error::NoSlot => sqlx::Error::PoolTimedOut,
             Error::Credentials { .. } | Error::TlsFile { .. } | Error::Config { .. } => {
                 sqlx::Error::Configuration(Box::new(error))
             }
-            Error::Closed | Error::TransactionDepth { .. } | Error::Refused { .. } | Error::NeedsSession { .. } => {
-                sqlx::Error::AnyDriverError(Box::new(error))
-            }
+            Error::Closed
+            | Error::TransactionDepth { .. }
+            | Error::Refused { .. }
+            | Error::NeedsSession { .. }
+            | Error::Broadcast { .. } => sqlx::Error::AnyDriverError(Box::new(error)),
         }
     }
 }

@@ -38,6 +38,13 @@ mod on; // one side of it
 mod session; // statements that share connections
 mod tx; // a transaction on the primary
 
+mod account; // a session's own account
+mod broadcast; // calls to all servers at once
+mod escape; // text for a string literal
+mod introspection; // questions about just any server
+mod prepared; // a statement that stays where it is
+mod wishes; // what a session wants of its connections
+
 mod class; // what a statement is, found again
 mod executor; // sqlx's traits
 mod route; // performs the router's steps
@@ -59,10 +66,11 @@ pub use self::{
     builder::Builder,
     cluster::Cluster,
     credentials::{Credentials, FromEnv, FromFile, Password, PasswordFuture, credentials_fn},
-    error::{Error, code},
+    error::{Error, Failure, Failures, code},
     events::{DecisionEvent, Warning},
     executor::PrimaryConnection,
     on::On,
+    prepared::Prepared,
     session::{DumpedServer, LastUsed, Session},
     state::{ServerIdentity, ServerInfo, ServerState},
     statistics::{Counter, Statistics},

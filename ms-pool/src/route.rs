@@ -5,21 +5,20 @@
 //! the connection is marked with whatever the statement will leave behind on it *before* the statement is sent, so
 //! that a cancelled statement cannot hide it.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use ms_filters::{Attempt, Inputs, Outcome, Request, Role, ServerIx, ServerState, Step, Tally, View};
 use ms_hints::{Access, Effect, Protocol, Route, State, Statement, Transaction};
 
 use crate::{
     Cluster, Counter, Error, Session,
-    pool::{Lease, Phase, Stmt},
+    pool::{Lease, Phase, ServerPool, Stmt},
     session::{Core, Slot, Slots},
+    wishes::{SETTING_LIMIT, Wishes},
 };
 
 /// How long rows that nobody fetched may hold up the next statement on their connection.
 const SETTLE_LIMIT: Duration = Duration::from_secs(1);
-/// How long a server may take to change one setting of its connection.
-const SETTING_LIMIT: Duration = Duration::from_secs(5);
 
 /// Where a statement runs, and what its answer may be met with.
 #[derive(Clone, Copy, Debug)]
@@ -137,7 +136,7 @@ pub(crate) fn route_now(
             Step::Use(server) if is_simple(cluster, core, slots, &question, server) => {
                 return Now::Ready(settle_on(cluster, core, slots, &question, &attempt, server));
             }
-            Step::Open(server) => match cluster.member(server).pool.try_lease() {
+            Step::Open(server) => match core.try_lease(cluster, server) {
                 Some(lease) => {
                     slots.put(server, lease);
                     step = after(cluster, core, slots, &request, &mut attempt, Outcome::Reused);
@@ -356,15 +355,20 @@ fn remembered(cluster: &Cluster, core: &Core, server: ServerIx) -> Error {
 }
 
 /// Gets the session a connection to `server`.
-async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, server: ServerIx) -> Result<(), Error> {
+pub(crate) async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, server: ServerIx) -> Result<(), Error> {
     let member = cluster.member(server);
-    let lease = match member.pool.try_lease() {
-        Some(lease) => lease,
+    let (lease, new) = match core.try_lease(cluster, server) {
+        Some(lease) => (lease, false),
         None => {
-            if member.pool.is_full() {
+            let pool = core.pool(cluster, server);
+            if member.pool.is_closed() {
+                // A session's own pools do not hear of it.
+                return Err(Error::Closed);
+            }
+            if pool.is_full() {
                 give_back(core, slots, member.role);
             }
-            let leased = member.pool.lease(member.pool.acquire_deadline()).await;
+            let leased = lease(&pool, core.wishes.as_deref()).await;
             if leased.as_ref().is_err_and(Error::blames_server) {
                 let failure = match member.role {
                     Role::Primary => Counter::LazyPrimaryFailure,
@@ -379,8 +383,7 @@ async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, server: Ser
             leased?
         }
     };
-    if !lease.is_untried() {
-        // A new connection, not one from the idle stack.
+    if new {
         let success = match member.role {
             Role::Primary => Counter::LazyPrimarySuccess,
             Role::Replica => Counter::LazyReplicaSuccess,
@@ -392,6 +395,23 @@ async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, server: Ser
     Ok(())
 }
 
+/// A connection as the session wants it, and whether it is a new one or from the idle stack.
+async fn lease(pool: &Arc<ServerPool>, wishes: Option<&Wishes>) -> Result<(Lease, bool), Error> {
+    let deadline = pool.acquire_deadline();
+    loop {
+        let mut lease = pool.lease(deadline).await?;
+        let new = !lease.is_untried();
+        let Some(wishes) = wishes else {
+            return Ok((lease, new));
+        };
+        match wishes.fulfil_on(&mut lease).await {
+            // It died on the idle stack. Each round takes one off, so the next ones are alive or new.
+            Err(_) if !new && lease.phase() == Phase::Broken => {}
+            fulfilled => return fulfilled.map(|()| (lease, new)),
+        }
+    }
+}
+
 /// Before waiting for a slot: who waits must not make others wait, or two sessions that each hold what the other wants
 /// would stand still together.
 ///
@@ -400,7 +420,10 @@ async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, server: Ser
 /// want the other's would hold on to theirs for ever.
 fn give_back(core: &mut Core, slots: &mut Slots, wanted: Role) {
     let speaks = |slot: &Slot| slot.wrote && wanted == Role::Replica;
-    slots.0.retain(|slot| speaks(slot) || slot.lease.dirty().is_some() || slot.lease.is_exposed());
+    // With autocommit off there may be a transaction.
+    let transacts = core.wishes.as_ref().is_some_and(|it| it.is_autocommit_off());
+    let missed = |slot: &Slot| slot.prepared || slot.lease.dirty().is_some() || slot.lease.is_exposed();
+    slots.0.retain(|slot| transacts || speaks(slot) || missed(slot));
     if core.last_used.is_some_and(|server| slots.position(server).is_none()) {
         core.last_used = None;
     }

@@ -168,6 +168,7 @@ impl<'c> Reroute<'c> {
         }
         // The session has no connection there yet; the one made here becomes the session's afterwards.
         let mut borrowed = Session::new(cluster.clone());
+        borrowed.core.wishes.clone_from(&core.wishes);
         let routed = borrowed.route(&stmt, Some(Route::Primary)).await?;
         core.last_used = Some(routed.server);
         let slot = borrowed.slots.use_now(routed.server).expect("it was routed there");

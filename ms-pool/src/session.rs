@@ -4,12 +4,17 @@
 //! tables, user variables, locks and `FOUND_ROWS()` are where they were left, and it remembers sticky choices, whether
 //! it has written, and which server it used last.
 
-use std::{cell::Cell, fmt};
+use std::{cell::Cell, fmt, sync::Arc};
 
 use ms_filters::{Decision, Rng, Role, Scratch, ServerIx, SessionMemory};
 use ms_hints::{Cause, SqlMode};
 
-use crate::{Cluster, events::DecisionEvent, pool::Lease};
+use crate::{
+    Cluster,
+    events::DecisionEvent,
+    pool::{Lease, ServerPool},
+    wishes::Wishes,
+};
 
 /// A sequence of statements that share connections, at most one per server.
 ///
@@ -52,6 +57,8 @@ pub(crate) struct Core {
     pub(crate) spare: Option<Slot>,
     /// The latest connect failure of each server that failed, for a server that is remembered and not tried again.
     pub(crate) failures: Vec<(ServerIx, u16)>,
+    /// How its connections are to differ from the pools'; made when the first call asks for it.
+    pub(crate) wishes: Option<Box<Wishes>>,
 }
 
 /// The connections of a session, at most one per server; the one used last is at the end.
@@ -66,6 +73,8 @@ pub(crate) struct Slot {
     pub(crate) lease: Lease,
     /// It ran a write: `LAST_INSERT_ID()` means something here.
     pub(crate) wrote: bool,
+    /// A statement was prepared on it that stays with it.
+    pub(crate) prepared: bool,
 }
 
 impl Slots {
@@ -94,7 +103,7 @@ impl Slots {
             // Most sessions use one server, two at most.
             self.0 = Vec::with_capacity(2);
         }
-        self.0.push(Slot { server, lease, wrote: false });
+        self.0.push(Slot { server, lease, wrote: false, prepared: false });
         self.0.last_mut().expect("it was just put there")
     }
 
@@ -127,6 +136,7 @@ impl Session {
             own_sql_mode: false,
             spare: None,
             failures: Vec::new(),
+            wishes: None,
         };
         Self { cluster, slots: Slots::default(), core }
     }
@@ -161,15 +171,23 @@ impl Session {
     #[must_use]
     pub fn dump_servers(&self) -> Vec<DumpedServer<'_>> {
         let servers = self.cluster.servers().zip(0..);
+        let account = self.core.wishes.as_ref().and_then(|it| it.account.as_ref());
         servers
             .map(|(info, at)| DumpedServer {
                 name: info.name,
                 role: info.role,
                 address: info.address,
-                user: info.user,
+                user: account.map_or(info.user, |it| &it.user),
                 connection_id: self.slots.get(ServerIx::new(at)).map(|slot| slot.lease.identity().connection_id),
             })
             .collect()
+    }
+
+    /// A connection made on the side becomes one of the session's.
+    pub(crate) fn take_in_spare(&mut self) {
+        if let Some(spare) = self.core.spare.take() {
+            self.slots.put(spare.server, spare.lease).wrote = spare.wrote;
+        }
     }
 
     /// The servers this session holds connections to.
@@ -191,6 +209,20 @@ impl Core {
         if let Some(scratch) = self.scratch.take() {
             SCRATCH.set(Some(scratch));
         }
+    }
+
+    /// Where the session's connections to a server come from.
+    pub(crate) fn pool(&mut self, cluster: &Cluster, server: ServerIx) -> Arc<ServerPool> {
+        match self.wishes.as_mut().and_then(|it| it.account.as_mut()) {
+            Some(account) => account.pool(cluster, server),
+            None => Arc::clone(&cluster.member(server).pool),
+        }
+    }
+
+    /// A connection that needs neither waiting nor a word to be the session's.
+    #[inline]
+    pub(crate) fn try_lease(&self, cluster: &Cluster, server: ServerIx) -> Option<Lease> {
+        if self.wishes.is_some() { None } else { cluster.member(server).pool.try_lease() }
     }
 
     pub(crate) fn sql_mode(&self, cluster: &Cluster) -> SqlMode {

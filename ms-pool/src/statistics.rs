@@ -1,7 +1,9 @@
 //! What was routed where, in the original's counters.
 //!
 //! The names are those of the original's statistics function, so that dashboards built on it keep working; each counter's
-//! documentation says which event moves it. Counters only grow and are cheap (one relaxed atomic addition). Unless a
+//! documentation says which event moves it; some wait for a capability that is not there yet. The original's `pool_*` are
+//! missing: they were meant as gauges, and [`Cluster::state`](crate::Cluster::state) shows what they were meant to show
+//! (`pool_updates` and its like were never moved at all). Counters only grow and are cheap (one relaxed atomic addition). Unless a
 //! builder is given its own, all clusters of a process add to one shared set, as the original did.
 
 use std::{
@@ -71,6 +73,51 @@ counters! {
     LazyPrimarySuccess = "lazy_connections_master_success",
     /// A primary could not be opened when a statement needed it.
     LazyPrimaryFailure = "lazy_connections_master_failure",
+    /// Autocommit was switched on by [`Session::set_autocommit`](crate::Session::set_autocommit), whatever came of it.
+    AutocommitOn = "trx_autocommit_on",
+    /// Autocommit was switched off by [`Session::set_autocommit`](crate::Session::set_autocommit), whatever came of it.
+    AutocommitOff = "trx_autocommit_off",
+    /// A statement within a transaction stayed on the primary because of `trx_stickiness`. Stays 0: sessions have no
+    /// transactions of their own yet.
+    TrxPrimaryForced = "trx_master_forced",
+    /// A position was written with a statement in autocommit mode. Stays 0: positions are not written yet, here and below.
+    GtidAutocommitSuccess = "gtid_autocommit_injections_success",
+    /// A position could not be written with a statement in autocommit mode.
+    GtidAutocommitFailure = "gtid_autocommit_injections_failure",
+    /// A position was written with a commit.
+    GtidCommitSuccess = "gtid_commit_injections_success",
+    /// A position could not be written with a commit.
+    GtidCommitFailure = "gtid_commit_injections_failure",
+    /// A position was written with a commit that something else implied.
+    GtidImplicitCommitSuccess = "gtid_implicit_commit_injections_success",
+    /// A position could not be written with a commit that something else implied.
+    GtidImplicitCommitFailure = "gtid_implicit_commit_injections_failure",
+    /// A statement was repeated because its error is one of `transient_error`. Stays 0: the key has no effect yet.
+    TransientErrorRetries = "transient_error_retries",
+    /// A Fabric server was asked for shards and answered. Stays 0: Fabric is not there yet, here and below.
+    FabricLookupSuccess = "fabric_sharding_lookup_servers_success",
+    /// No Fabric server answered.
+    FabricLookupFailure = "fabric_sharding_lookup_servers_failure",
+    /// The microseconds that all these questions took together.
+    FabricLookupTime = "fabric_sharding_lookup_servers_time_total",
+    /// The bytes that were received for them.
+    FabricLookupBytes = "fabric_sharding_lookup_servers_bytes_total",
+    /// Fabric answered, and the answer could not be understood.
+    FabricLookupXmlFailure = "fabric_sharding_lookup_servers_xml_failure",
+    /// A global transaction began. Stays 0: XA is not there yet, here and below.
+    XaBegin = "xa_begin",
+    /// A global transaction was committed.
+    XaCommitSuccess = "xa_commit_success",
+    /// A global transaction could not be committed.
+    XaCommitFailure = "xa_commit_failure",
+    /// A global transaction was rolled back.
+    XaRollbackSuccess = "xa_rollback_success",
+    /// A global transaction could not be rolled back.
+    XaRollbackFailure = "xa_rollback_failure",
+    /// A server joined a global transaction.
+    XaParticipants = "xa_participants",
+    /// A global transaction was rolled back because its session ended.
+    XaRollbackOnClose = "xa_rollback_on_close",
     /// A replica refused to write (error 1792) and the primary ran the statement; this project's own counter.
     BeltRerouted = "belt_rerouted",
     /// A read that broke before its first row on an idle connection was repeated on a fresh one; own counter.

@@ -5,11 +5,10 @@
 
 use std::time::Duration;
 
-use ms_filters::Split;
 use ms_hints::Route;
-use ms_pool::Session;
+use ms_pool::{Password, Session};
 use serde_json::{Map, Value, json};
-use sqlx::{AssertSqlSafe, Executor, SqlSafeStr};
+use sqlx::AssertSqlSafe;
 use tokio::time::sleep;
 
 use crate::failure::chain;
@@ -18,10 +17,10 @@ use super::{
     check::{Mismatch, check_counter},
     distribution::Distribution,
     open::Pool,
-    outcome::{Failed, Outcome},
+    outcome::{Failed, Outcome, Used},
     play::{Player, Properties},
     servers::Place,
-    step::{Action, Direct, Execute},
+    step::{Action, ChangeUser, Direct, Execute},
     text_rows::Answer,
     world::WorldError,
 };
@@ -56,25 +55,37 @@ pub(crate) async fn perform(player: &mut Player<'_>, action: &Action) -> Perform
     match action {
         Action::Sql(sql) | Action::MultiQuery(sql) => query(player, sql).await,
         Action::Prepare(sql) => prepare(player, sql).await,
-        Action::Execute(Execute { stmt, .. }) => execute(player, stmt),
+        Action::Execute(it) => execute(player, it).await,
         Action::Begin(_) => missing("begin", "Session::start_transaction"),
         Action::Commit(_) => missing("commit", "Session::commit"),
         Action::Rollback(_) => missing("rollback", "Session::rollback"),
-        Action::Autocommit(_) => missing("autocommit", "Session::set_autocommit"),
+        Action::Autocommit(on) => done(player.session()?.set_autocommit(*on).await),
         Action::Qos(_) => missing("qos", "Session::set_consistency"),
         Action::LastGtid(_) => last_gtid(player).await,
-        Action::ChangeUser(_) => missing("change_user", "Session::change_user"),
-        Action::SelectDb(_) => missing("select_db", "Session::select_db"),
-        Action::SetCharset(_) => missing("set_charset", "Session::set_charset"),
-        Action::GetCharset(_) => missing("get_charset", "Session::charset"),
-        Action::Escape(_) => missing("escape", "Session::escape"),
-        Action::Ping(_) => missing("ping", "Session::ping"),
-        Action::ServerInfo(_) => missing("server_info", "Session::server_info"),
+        Action::ChangeUser(to) => change_user(player, to).await,
+        Action::SelectDb(database) => done(player.session()?.select_db(database).await),
+        Action::SetCharset(charset) => done(player.session()?.set_charset(charset).await),
+        Action::GetCharset(_) => Ok(Outcome::value(player.session()?.charset())),
+        Action::Escape(text) => Ok(match player.session()?.escape(text) {
+            Ok(escaped) => Outcome::value(escaped),
+            Err(error) => Outcome::failed((&error).into()),
+        }),
+        Action::Ping(_) => {
+            let answered = player.session()?.ping().await;
+            asked(player, answered.map(|()| Value::Null))
+        }
+        Action::ServerInfo(_) => {
+            let answered = player.session()?.server_info().await;
+            asked(player, answered.map(|it| json!(&*it.version)))
+        }
         Action::ThreadId(_) => thread_id(player),
         Action::InsertId(_) => property(player, |it| json!(it.insert_id)),
         Action::AffectedRows(_) => property(player, |it| json!(it.affected)),
         Action::FieldCount(_) => property(player, |it| json!(it.fields)),
-        Action::WarningCount(_) => missing("warning_count", "Session::warning_count"),
+        Action::WarningCount(_) => {
+            let answered = player.session()?.warning_count().await;
+            asked(player, answered.map(Value::from))
+        }
         Action::Classify(sql) => classify(player, sql),
         Action::MatchWild(name, pattern) => {
             Ok(Outcome::value(ms_hints::match_wild(name.as_bytes(), pattern.as_bytes())))
@@ -108,29 +119,60 @@ fn missing(step: &str, function: &str) -> Performed {
 async fn query(player: &mut Player<'_>, sql: &str) -> Performed {
     let answered = super::text_rows::run(player.session()?, sql).await;
     let used = player.used();
-    let mut outcome = match &answered {
-        Ok(Answer { rows, affected, .. }) => {
-            Outcome { rows: Some(rows.clone()), affected: Some(*affected), ..Outcome::default() }
-        }
-        Err(error) => Outcome::failed(error.into()),
-    };
+    Ok(answered_on(player, used, &answered))
+}
+
+fn answered_on(player: &mut Player<'_>, used: Option<Used>, answered: &Result<Answer, sqlx::Error>) -> Outcome {
     player.note_properties(used.as_ref(), answered.as_ref());
-    outcome.used = used;
-    Ok(outcome)
-}
-
-/// sqlx's own prepare, which routes; there is no statement to execute afterwards that stays where it was prepared.
-async fn prepare(player: &mut Player<'_>, sql: &str) -> Performed {
-    let prepared = player.session()?.prepare(AssertSqlSafe(sql).into_sql_str()).await;
-    let error = prepared.err().map(|error| Failed::from(&error));
-    Ok(Outcome { used: player.used(), error, ..Outcome::default() })
-}
-
-fn execute(player: &Player<'_>, stmt: &str) -> Performed {
-    if !player.ids.contains_key(stmt) {
-        return Err(Stop::Broken(format!("no statement was prepared as `{stmt}`")));
+    match answered {
+        Ok(Answer { rows, affected, .. }) => {
+            Outcome { rows: Some(rows.clone()), affected: Some(*affected), used, ..Outcome::default() }
+        }
+        Err(error) => Outcome { used, ..Outcome::failed(error.into()) },
     }
-    missing("execute", "Session::prepare")
+}
+
+/// A call to all servers: no connection in particular has been used.
+fn done(called: Result<(), ms_pool::Error>) -> Performed {
+    Ok(called.map_or_else(|error| Outcome::failed((&error).into()), |()| Outcome::default()))
+}
+
+/// A question to the connection used last.
+fn asked(player: &Player<'_>, answered: Result<Value, sqlx::Error>) -> Performed {
+    let outcome = answered.map_or_else(|error| Outcome::failed((&error).into()), Outcome::value);
+    Ok(Outcome { used: player.used(), ..outcome })
+}
+
+async fn change_user(player: &mut Player<'_>, to: &ChangeUser) -> Performed {
+    let (servers, databases) = (&player.stage.world.servers, player.stage.databases);
+    let user = to.user.as_ref().unwrap_or(&servers.user);
+    let password = to.password.as_ref().or(servers.password.as_ref());
+    let password = password.map_or(Password::NONE, |it| Password::new(it.as_str()));
+    let database = to.db.as_ref().unwrap_or(&databases.db);
+    let changed = player.session()?.change_user(user, password, Some(database)).await;
+    player.generation += 1;
+    done(changed)
+}
+
+async fn prepare(player: &mut Player<'_>, sql: &str) -> Performed {
+    let prepared = player.session()?.prepare(AssertSqlSafe(sql)).await;
+    let used = player.used();
+    let error = prepared.as_ref().err().map(Failed::from);
+    player.just_prepared = prepared.ok();
+    Ok(Outcome { used, error, ..Outcome::default() })
+}
+
+async fn execute(player: &mut Player<'_>, Execute { stmt, params }: &Execute) -> Performed {
+    let prepared = player.prepared.get(stmt).cloned();
+    let prepared = prepared.ok_or_else(|| Stop::Broken(format!("no statement was prepared as `{stmt}`")))?;
+    let answered = super::text_rows::run_prepared(player.session()?, &prepared, params).await;
+    let used = Used {
+        alias: prepared.server().to_owned(),
+        role: prepared.role(),
+        connection: Some(prepared.connection_id()),
+        generation: player.generation,
+    };
+    Ok(answered_on(player, Some(used), &answered))
 }
 
 /// Also what `$last` stands for when no step has fetched it.
@@ -153,12 +195,10 @@ fn classify(player: &mut Player<'_>, sql: &str) -> Performed {
     let Some(Pool { cluster, .. }) = &player.pool else {
         return Err(closed());
     };
-    // The original's classifier knew of the setting; here it is the router that does.
-    let split = cluster.routing().split;
-    Ok(Outcome::value(match cluster.classify(sql).target() {
+    Ok(Outcome::value(match cluster.query_is_select(sql) {
         Route::LastUsed => "last_used",
-        Route::Replica if split == Split::ReadsToReplicas => "slave",
-        Route::Primary | Route::Replica => "master",
+        Route::Replica => "slave",
+        Route::Primary => "master",
     }))
 }
 

@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, time::Duration};
 
-use ms_pool::Session;
+use ms_pool::{Prepared, Session};
 use serde_json::Value;
 use tokio::time::timeout;
 
@@ -52,7 +52,11 @@ pub(crate) struct Player<'p> {
     pub(crate) pool: Option<Pool>,
     pub(crate) ids: Ids,
     saved: Saved,
-    generation: u32,
+    pub(crate) generation: u32,
+    /// By the `id` of the step that prepared them.
+    pub(crate) prepared: HashMap<String, Prepared>,
+    /// By this step.
+    pub(crate) just_prepared: Option<Prepared>,
     properties: HashMap<(String, Option<u64>), Properties>,
     /// The servers write down what they are sent.
     listening: bool,
@@ -117,6 +121,8 @@ async fn run(scenario: &Scenario, stage: Stage<'_>) -> Verdict {
         ids: Ids::new(),
         saved: Saved::new(),
         generation: 0,
+        prepared: HashMap::new(),
+        just_prepared: None,
         properties: HashMap::new(),
         listening: false,
     };
@@ -240,6 +246,9 @@ impl Player<'_> {
         }
         if let Action::LastGtid(_) = step.action {
             self.keep_last(&outcome);
+        }
+        if let (Some(id), Some(prepared)) = (&step.id, self.just_prepared.take()) {
+            self.prepared.insert(id.clone(), prepared);
         }
         if let (Some(id), Some(used)) = (&step.id, outcome.used) {
             self.ids.insert(id.clone(), used);

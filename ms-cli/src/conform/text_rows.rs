@@ -1,7 +1,13 @@
 //! Results as the servers print them.
 
-use futures_util::TryStreamExt;
-use sqlx::{AssertSqlSafe, Either, Executor, MySql, Row, mysql::MySqlRow};
+use futures_util::{Stream, TryStreamExt};
+use ms_pool::{Prepared, Session};
+use serde_json::Value;
+use sqlx::{
+    Arguments, AssertSqlSafe, Column, Either, Executor, MySql, Row, TypeInfo,
+    error::BoxDynError,
+    mysql::{MySqlArguments, MySqlQueryResult, MySqlRow},
+};
 
 use super::outcome::Rows;
 
@@ -19,7 +25,23 @@ pub(crate) async fn run<'e, E>(executor: E, sql: &str) -> Result<Answer, sqlx::E
 where
     E: Executor<'e, Database = MySql>,
 {
-    let mut results = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(executor);
+    collect(sqlx::raw_sql(AssertSqlSafe(sql)).fetch_many(executor), texts).await
+}
+
+/// Runs a statement that was prepared in `session` and reads its answer.
+pub(crate) async fn run_prepared(
+    session: &mut Session,
+    prepared: &Prepared,
+    parameters: &[Value],
+) -> Result<Answer, sqlx::Error> {
+    let arguments = arguments(parameters).map_err(sqlx::Error::Encode)?;
+    collect(prepared.fetch(session, arguments), rendered).await
+}
+
+async fn collect(
+    mut results: impl Stream<Item = Result<Either<MySqlQueryResult, MySqlRow>, sqlx::Error>> + Unpin,
+    texts: impl Fn(&MySqlRow) -> Result<Vec<Option<String>>, sqlx::Error>,
+) -> Result<Answer, sqlx::Error> {
     let mut first = Answer::default();
     let mut is_first = true;
     while let Some(part) = results.try_next().await? {
@@ -42,6 +64,45 @@ where
 
 fn texts(row: &MySqlRow) -> Result<Vec<Option<String>>, sqlx::Error> {
     (0..row.len()).map(|column| Ok(row.try_get_unchecked::<Option<&[u8]>, _>(column)?.map(text))).collect()
+}
+
+fn arguments(parameters: &[Value]) -> Result<MySqlArguments, BoxDynError> {
+    let mut arguments = MySqlArguments::default();
+    for it in parameters {
+        match it {
+            Value::Null => arguments.add(None::<&str>)?,
+            Value::Bool(it) => arguments.add(it)?,
+            Value::Number(it) => match (it.as_i64(), it.as_f64()) {
+                (Some(it), _) => arguments.add(it)?,
+                (None, it) => arguments.add(it)?,
+            },
+            Value::String(it) => arguments.add(it)?,
+            other => return Err(format!("{other} is no parameter of a statement").into()),
+        }
+    }
+    Ok(arguments)
+}
+
+/// A row of the binary protocol as the text protocol would have sent it. Dates and times are not rendered: no scenario
+/// prepares a query for them.
+fn rendered(row: &MySqlRow) -> Result<Vec<Option<String>>, sqlx::Error> {
+    let render = |column: usize| {
+        let kind = row.column(column).type_info().name();
+        Ok(match kind {
+            "DATE" | "DATETIME" | "TIMESTAMP" | "TIME" => {
+                return Err(sqlx::Error::Protocol(format!("a prepared query with a column of type {kind}")));
+            }
+            "FLOAT" => row.try_get_unchecked::<Option<f32>, _>(column)?.map(|it| it.to_string()),
+            "DOUBLE" => row.try_get_unchecked::<Option<f64>, _>(column)?.map(|it| it.to_string()),
+            "BOOLEAN" => row.try_get_unchecked::<Option<i8>, _>(column)?.map(|it| it.to_string()),
+            it if it.contains("INT") && it.ends_with("UNSIGNED") || it == "YEAR" => {
+                row.try_get_unchecked::<Option<u64>, _>(column)?.map(|it| it.to_string())
+            }
+            it if it.contains("INT") => row.try_get_unchecked::<Option<i64>, _>(column)?.map(|it| it.to_string()),
+            _ => row.try_get_unchecked::<Option<&[u8]>, _>(column)?.map(text),
+        })
+    };
+    (0..row.len()).map(render).collect()
 }
 
 /// Bytes that are not UTF-8 are latin1: a scenario switched to it.

@@ -15,6 +15,7 @@ use sqlx_core::transaction::TransactionManager;
 use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTransactionManager, MySqlTypeInfo};
 use tokio::time::{Instant, timeout};
 
+use super::apart::Apart;
 use super::guarded::{Asked, Deadline, Guarded};
 use super::kill::Order;
 use super::link::Link;
@@ -33,6 +34,8 @@ pub(crate) struct Lease {
     wire: Wire,
     /// Why the connection may not be used by anybody else.
     dirty: Option<&'static str>,
+    /// How it differs from its pool's others, to whom it is of no use as long as it does.
+    apart: Apart,
     /// Somebody else had the connection in hand: what was sent is not known.
     exposed: bool,
 }
@@ -47,14 +50,14 @@ impl Lease {
     /// Of a connection just made.
     pub(super) fn new(link: Link, slot: Slot) -> Self {
         let wire = Wire { phase: Phase::Ready, told: false, untried: false };
-        Self { held: Some(Held { link, slot }), wire, dirty: None, exposed: false }
+        Self { held: Some(Held { link, slot }), wire, dirty: None, apart: Apart::default(), exposed: false }
     }
 
     /// Of a connection from the shelf.
     #[inline]
     pub(super) fn reused(link: Link, slot: Slot) -> Self {
         let wire = Wire { phase: Phase::Ready, told: false, untried: true };
-        Self { held: Some(Held { link, slot }), wire, dirty: None, exposed: false }
+        Self { held: Some(Held { link, slot }), wire, dirty: None, apart: Apart::default(), exposed: false }
     }
 
     fn held(&self) -> &Held {
@@ -106,6 +109,15 @@ impl Lease {
 
     pub(crate) fn dirty(&self) -> Option<&'static str> {
         self.dirty
+    }
+
+    pub(crate) fn apart(&self) -> Apart {
+        self.apart
+    }
+
+    /// Says how the connection differs from its pool's others.
+    pub(crate) fn set_apart(&mut self, apart: Apart) {
+        self.apart = apart;
     }
 
     pub(crate) fn is_exposed(&self) -> bool {
@@ -213,6 +225,21 @@ impl Lease {
         self.heard(answer, limit)
     }
 
+    /// Asks the server whether it is there.
+    pub(crate) async fn ping(&mut self, limit: Duration) -> Result<(), sqlx::Error> {
+        let answer = within(limit, self.ask()?.ping()).await;
+        self.heard(answer, limit)
+    }
+
+    /// Closes the prepared statements that sqlx keeps; they will be prepared anew.
+    pub(crate) async fn forget_statements(&mut self, limit: Duration) -> Result<(), sqlx::Error> {
+        if self.bare().cached_statements_size() == 0 {
+            return Ok(());
+        }
+        let answer = within(limit, self.ask()?.clear_cached_statements()).await;
+        self.heard(answer, limit)
+    }
+
     /// What sqlx's macros ask at build time.
     pub(crate) async fn describe(
         &mut self,
@@ -283,15 +310,16 @@ impl Drop for Lease {
             return;
         };
         match self.wire.phase {
-            Phase::Ready if self.dirty.is_none() && !self.exposed => slot.0.put_back(link),
+            Phase::Ready if self.dirty.is_none() && self.apart.is_none() && !self.exposed => slot.0.put_back(link),
             Phase::Ready => link.close(),
-            // Dirty connections are closed anyway, and a good-bye in the middle of rows is understood.
-            Phase::Unread if self.dirty.is_some() => link.close(),
+            // These are closed anyway, and a good-bye in the middle of rows is understood.
+            Phase::Unread if self.dirty.is_some() || !self.apart.is_none() => link.close(),
             Phase::Unread => {
                 // The lease lives on in a task; its mark says "asking", so that a runtime that ends before the task
                 // has begun closes the connection.
                 let wire = Wire { phase: Phase::Asking, told: false, untried: false };
-                let unread = Lease { held: Some(Held { link, slot }), wire, dirty: None, exposed: false };
+                let held = Some(Held { link, slot });
+                let unread = Lease { held, wire, dirty: None, apart: Apart::default(), exposed: false };
                 settle::in_background(unread);
             }
             Phase::Asking => {

@@ -19,6 +19,7 @@
 //! and the next statement waits for ever or is told about somebody else's error. So every await on a connection is
 //! preceded by a mark that only a complete answer takes away again ([`phase`]).
 
+mod apart; // what sets a connection apart
 mod dial; // one connect, from address to identity
 mod first_row; // one row, and the end of its answer
 mod guarded; // a statement's answer, watched
@@ -37,6 +38,7 @@ mod stmt; // a statement, taken apart
 mod target; // what to dial
 
 pub(crate) use self::{
+    apart::Apart,
     first_row::first_row,
     guarded::Guarded,
     lease::Lease,

@@ -118,6 +118,11 @@ impl ServerPool {
         Some(Lease::reused(link, Slot(Arc::clone(self))))
     }
 
+    /// Whether [`close`](Self::close) was called.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.slots.is_closed()
+    }
+
     /// Whether the next lease will have to wait for another to end.
     pub(crate) fn is_full(&self) -> bool {
         self.slots.available_permits() == 0

@@ -20,6 +20,37 @@ pub(crate) struct Target {
     pub(crate) init: Vec<Arc<str>>,
 }
 
+impl Target {
+    /// The same server, dialled otherwise.
+    pub(crate) fn dialled(&self, dial: Dial) -> Self {
+        Self { server: Arc::clone(&self.server), dial, belt: self.belt, init: self.init.clone() }
+    }
+
+    /// The default database of new connections.
+    pub(crate) fn database(&self) -> Option<&str> {
+        match &self.dial {
+            Dial::Configured(it) => it.database.as_deref(),
+            Dial::Ready(it) => it.0.get_database(),
+        }
+    }
+
+    /// The name of the character set of new connections.
+    pub(crate) fn charset_name(&self) -> &str {
+        match &self.dial {
+            Dial::Configured(it) => it.charset.name(),
+            Dial::Ready(it) => it.0.get_charset(),
+        }
+    }
+
+    /// The character set of new connections; `None` when only the application knows it.
+    pub(crate) fn charset(&self) -> Option<&Charset> {
+        match &self.dial {
+            Dial::Configured(it) => Some(&it.charset),
+            Dial::Ready(_) => None,
+        }
+    }
+}
+
 /// Where the connection options come from.
 #[derive(Debug)]
 pub(crate) enum Dial {
@@ -32,6 +63,26 @@ pub(crate) enum Dial {
 impl Dial {
     pub(crate) fn ready(options: MySqlConnectOptions) -> Self {
         Self::Ready(Ready(Box::new(options)))
+    }
+
+    /// The same address for another account. Ready-made options hold a password, not a provider, and stay as they are.
+    pub(crate) fn for_account(
+        &self,
+        user: &Arc<str>,
+        credentials: &Arc<dyn Credentials>,
+        database: Option<&str>,
+    ) -> Self {
+        match self {
+            Dial::Configured(it) => Self::Configured(Box::new(Configured {
+                address: it.address.clone(),
+                user: Arc::clone(user),
+                credentials: Arc::clone(credentials),
+                database: database.map(str::to_owned),
+                charset: it.charset.clone(),
+                tls: it.tls.clone(),
+            })),
+            Dial::Ready(it) => Self::Ready(Ready(it.0.clone())),
+        }
     }
 
     pub(crate) fn reach(&self) -> Reach {
@@ -124,6 +175,18 @@ impl Charset {
             return Err(InvalidCharset(wrong.to_owned()));
         }
         Ok(Self { name: name.to_owned(), collation: collation.map(str::to_owned) })
+    }
+}
+
+impl Charset {
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Whether the second byte of a character can be that of a quote or backslash: such a set turns what protects SQL text
+    /// into half of something else.
+    pub(crate) fn hides_ascii(name: &str) -> bool {
+        ["big5", "cp932", "gb18030", "gbk", "sjis"].iter().any(|it| it.eq_ignore_ascii_case(name))
     }
 }
 

@@ -1,0 +1,166 @@
+//! A statement that stays where it was prepared.
+//!
+//! sqlx's own `Statement` is a text that is routed anew each time. The original's is bound to the connection the chain picked
+//! for it, and running it says nothing about the next statement: it moves no counter and is not "used last".
+
+use std::{fmt, sync::Arc};
+
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, TryStreamExt};
+use ms_filters::{Role, ServerIx};
+use sqlx_core::sql_str::{SqlSafeStr, SqlStr};
+use sqlx_mysql::{MySqlArguments, MySqlQueryResult, MySqlRow};
+
+use crate::{
+    Error, Session,
+    pool::Stmt,
+    run::{Item, failed},
+};
+
+/// A statement prepared on one connection of a session; from [`Session::prepare`].
+///
+/// # Examples
+///
+/// ```no_run
+/// use sqlx::{Arguments, mysql::MySqlArguments};
+///
+/// # async fn example(db: ms_pool::Cluster) -> Result<(), sqlx::Error> {
+/// let mut session = db.session();
+/// let by_id = session.prepare("SELECT item FROM orders WHERE id = ?").await?;
+/// for id in 1..=3 {
+///     let mut arguments = MySqlArguments::default();
+///     arguments.add(id).map_err(sqlx::Error::Encode)?;
+///     println!("{}", by_id.fetch_all(&mut session, arguments).await?.len()); // all three on one server
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Prepared {
+    sql: SqlStr,
+    server: ServerIx,
+    name: Arc<str>,
+    role: Role,
+    connection_id: u64,
+}
+
+impl Session {
+    /// Routes and prepares a statement. Running it later routes nothing: it stays with the connection chosen now.
+    ///
+    /// (The trait's `Executor::prepare` gives sqlx's `Statement`, which is routed each time it runs.)
+    ///
+    /// # Errors
+    ///
+    /// As any statement, and with the server's error when it cannot be prepared.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before the answer it costs the connection.
+    pub async fn prepare(&mut self, sql: impl SqlSafeStr) -> Result<Prepared, sqlx::Error> {
+        let stmt = Stmt::prepared(sql.into_sql_str());
+        let server = self.route(&stmt, None).await?.server;
+        let role = self.cluster.member(server).role;
+        let slot = self.slots.use_now(server).expect("it was routed there");
+        let limit = slot.lease.pool().limits().statement_timeout;
+        slot.lease.prepare_with(stmt.sql.clone(), &[], limit).await?;
+        slot.prepared = true;
+        let (name, connection_id) = (Arc::clone(slot.lease.server()), slot.lease.identity().connection_id);
+        Ok(Prepared { sql: stmt.sql, server, name, role, connection_id })
+    }
+}
+
+impl Prepared {
+    /// The statement's text.
+    #[must_use]
+    pub fn sql(&self) -> &str {
+        self.sql.as_str()
+    }
+
+    /// The name of the server it is prepared on.
+    #[must_use]
+    pub fn server(&self) -> &str {
+        &self.name
+    }
+
+    /// The role that server is configured in.
+    #[must_use]
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// The server's number of the connection it is prepared on.
+    #[must_use]
+    pub fn connection_id(&self) -> u64 {
+        self.connection_id
+    }
+
+    /// Runs it on its connection and streams the answer. `session` is the one it was prepared in.
+    ///
+    /// After [`Session::select_db`] or [`Session::set_charset`] the server is told to prepare it anew, for the new setting.
+    ///
+    /// # Errors
+    ///
+    /// The server's, [`Error::PreparedLost`] when the connection is not the session's any more (it was lost, replaced by
+    /// [`Session::change_user`], or this is another session), and the connection's own when it breaks. There is no second
+    /// try elsewhere.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropped before its end it costs the connection, and this statement with it.
+    pub fn fetch<'s>(&self, session: &'s mut Session, arguments: MySqlArguments) -> BoxStream<'s, Item> {
+        session.take_in_spare();
+        // Not moved to the end of the list, which is the server used last.
+        let slot = session.slots.0.iter_mut().find(|slot| slot.server == self.server);
+        let Some(slot) = slot.filter(|slot| slot.lease.identity().connection_id == self.connection_id) else {
+            return failed(Error::PreparedLost { server: Arc::clone(&self.name) }.into());
+        };
+        let stmt = Stmt { sql: self.sql.clone(), args: Some(arguments), persistent: true };
+        slot.lease.fetch_many(stmt).boxed()
+    }
+
+    /// Runs it and returns all rows; see [`fetch`](Self::fetch).
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`fetch`](Self::fetch).
+    pub async fn fetch_all(
+        &self,
+        session: &mut Session,
+        arguments: MySqlArguments,
+    ) -> Result<Vec<MySqlRow>, sqlx::Error> {
+        let rows = self.fetch(session, arguments).try_filter_map(async |part| Ok(part.right()));
+        rows.try_collect().await
+    }
+
+    /// Runs it and returns what the server counted; see [`fetch`](Self::fetch).
+    ///
+    /// # Errors
+    ///
+    /// As [`fetch`](Self::fetch).
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`fetch`](Self::fetch).
+    pub async fn execute(
+        &self,
+        session: &mut Session,
+        arguments: MySqlArguments,
+    ) -> Result<MySqlQueryResult, sqlx::Error> {
+        let results = self.fetch(session, arguments).try_filter_map(async |part| Ok(part.left()));
+        results.try_collect().await
+    }
+}
+
+impl fmt::Debug for Prepared {
+    /// Without the text, which may hold secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Prepared")
+            .field("server", &self.name)
+            .field("connection_id", &self.connection_id)
+            .finish_non_exhaustive()
+    }
+}
