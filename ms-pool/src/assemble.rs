@@ -274,11 +274,9 @@ fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Clust
     };
     let mut nodes = Vec::new();
     let used = if switches.multi_master { urls.primaries.len() } else { urls.primaries.len().min(1) };
-    let primaries = urls.primaries[..used].iter().map(|url| ("primary", url));
-    let replicas = urls.replicas.iter().map(|url| ("replica", url));
-    let mut number = 0;
-    for (role, url) in primaries.chain(replicas) {
-        number = if number > 0 && role == "replica" && nodes.len() == used { 1 } else { number + 1 };
+    let primaries = (1..).zip(&urls.primaries[..used]).map(|(number, url)| ("primary", number, url));
+    let replicas = (1..).zip(&urls.replicas).map(|(number, url)| ("replica", number, url));
+    for (role, number, url) in primaries.chain(replicas) {
         let dial = url::dial(url, &inherited).map_err(|source| Unusable::Url { role, number, source })?;
         let name = if role == "primary" && number == 1 { role.to_owned() } else { format!("{role}{number}") };
         let address = dial.to_string();

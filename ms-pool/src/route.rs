@@ -267,8 +267,8 @@ fn soil(cluster: &Cluster, core: &mut Core, lease: &mut Lease, effect: Effect) {
         }
     }
     lease.taint(cause);
-    let may_set_mode = State::SESSION_VARIABLE | State::UNKNOWN;
-    core.own_sql_mode |= effect.state.names().any(|name| may_set_mode.names().any(|it| it == name));
+    // Either may have set `sql_mode`.
+    core.own_sql_mode |= effect.state.contains(State::SESSION_VARIABLE) || effect.state.contains(State::UNKNOWN);
 }
 
 impl Session {

@@ -104,12 +104,8 @@ pub(crate) fn run<'s>(
     }
 }
 
-async fn forward(first: Option<Item>, mut rest: Guarded<'_>, out: &Yielder<Part>) -> Result<(), sqlx::Error> {
-    let Some(first) = first else {
-        return Ok(());
-    };
-    out.r#yield(first?).await;
-    while let Some(item) = rest.next().await {
+async fn forward(mut answer: Guarded<'_>, out: &Yielder<Part>) -> Result<(), sqlx::Error> {
+    while let Some(item) = answer.next().await {
         out.r#yield(item?).await;
     }
     Ok(())
@@ -163,8 +159,7 @@ impl<'c> Reroute<'c> {
         let Self { stmt, cluster, core, others } = self;
         cluster.count(Counter::BeltRerouted, 1);
         if let Some(slot) = reroute_among(cluster, core, others, &stmt) {
-            let mut answer = slot.lease.fetch_many(stmt);
-            return forward(answer.next().await, answer, out).await;
+            return forward(slot.lease.fetch_many(stmt), out).await;
         }
         // The session has no connection there yet; the one made here becomes the session's afterwards.
         let mut borrowed = Session::new(cluster.clone());
@@ -172,8 +167,7 @@ impl<'c> Reroute<'c> {
         let routed = borrowed.route(&stmt, Some(Route::Primary)).await?;
         core.last_used = Some(routed.server);
         let slot = borrowed.slots.use_now(routed.server).expect("it was routed there");
-        let mut answer = slot.lease.fetch_many(stmt);
-        forward(answer.next().await, answer, out).await?;
+        forward(slot.lease.fetch_many(stmt), out).await?;
         core.last = borrowed.core.last.take();
         core.spare = borrowed.slots.remove(routed.server);
         Ok(())
