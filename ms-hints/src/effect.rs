@@ -94,6 +94,12 @@ impl Effect {
         self.state == State::DATABASE && Effect { state: State::NONE, ..self }.is_clean()
     }
 
+    /// The same but for the transaction and autocommit.
+    #[must_use]
+    pub fn state_only(self) -> Self {
+        Effect::state(self.state)
+    }
+
     fn state(state: State) -> Self {
         Effect { state, ..Effect::NONE }
     }

@@ -13,11 +13,11 @@ use std::{
 
 use ms_config::{
     Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, PoolSettings, Secret, Section, ServiceLevel,
-    Settings, Switches,
+    Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
-    NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, RoundRobin, Router, Server, Split, Topology, User,
-    UserMulti,
+    NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, RoundRobin, Router, Server, Split, Stickiness, Topology,
+    User, UserMulti,
 };
 use ms_hints::Level;
 use sqlx_mysql::MySqlConnectOptions;
@@ -183,7 +183,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         .map(|it| filter(it, &section.name, &builder.callbacks))
         .collect::<Result<Vec<_>, _>>()?;
     let pipeline = Pipeline::new(filters).map_err(|source| Error::Config { source: source.into() })?;
-    let rules = rules(section.switches, section.master_on_write, &section.read_functions);
+    let rules = rules(section.switches, section.master_on_write, section.trx_stickiness, &section.read_functions);
     let lazy = builder.lazy.unwrap_or(section.lazy_connections);
     let plan = Plan {
         section: Some(section.name.clone()),
@@ -302,7 +302,7 @@ fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Clust
         pipeline: Pipeline::new(vec![Box::new(Random::new())])
             .map_err(|source| Error::Config { source: source.into() })?,
         failover: ms_filters::Failover::new(ms_filters::Strategy::LoopBeforePrimary),
-        rules: rules(switches, false, &[]),
+        rules: rules(switches, false, None, &[]),
         lazy: builder.lazy.unwrap_or(true),
         warnings: Vec::new(),
         counting: counting(switches, settings, &Settings::default()),
@@ -359,9 +359,21 @@ fn counting(switches: Switches, above: &Settings, section: &Settings) -> bool {
     switches.collect_statistics || above.collect_statistics.or(section.collect_statistics).is_none()
 }
 
-fn rules(switches: Switches, primary_on_write: bool, read_functions: &[String]) -> Rules {
+fn rules(
+    switches: Switches,
+    primary_on_write: bool,
+    stickiness: Option<TrxStickiness>,
+    read_functions: &[String],
+) -> Rules {
     let mut settings = ms_filters::Settings::default();
     settings.primary_on_write = primary_on_write;
+    settings.stickiness = match (stickiness, switches.compat) {
+        (Some(TrxStickiness::Primary), _) => Stickiness::Primary,
+        (Some(TrxStickiness::On), _) => Stickiness::On,
+        // Not binding a transaction to its server tears it apart, which nobody means who says `strict`.
+        (Some(TrxStickiness::Disabled) | None, Compat::Strict) => Stickiness::On,
+        (Some(TrxStickiness::Disabled) | None, Compat::Classic) => Stickiness::Disabled,
+    };
     if switches.disable_rw_split || !switches.enable {
         settings.split = Split::Disabled;
     }

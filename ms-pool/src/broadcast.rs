@@ -81,9 +81,11 @@ impl Session {
 
     /// Switches autocommit on or off on the session's connections, open and future.
     ///
-    /// Switched off, each server has a transaction of its own that the server opens with the next statement; statements go on
-    /// being routed as before. A connection with autocommit off is closed when the session ends, which rolls back.
-    /// Switching it on commits, on each server by itself.
+    /// Switched off, the session is in a transaction until it is switched on again: the first statement after this call and
+    /// after each `commit` or `rollback` chooses the server for those that follow, as after
+    /// [`start_transaction`](Self::start_transaction). Without `trx_stickiness` (`classic`) statements go on being routed as
+    /// before, and each server has a transaction of its own. A connection with autocommit off is closed when the session
+    /// ends, which rolls back. Switching it on commits, on each server by itself.
     ///
     /// # Errors
     ///
@@ -96,7 +98,9 @@ impl Session {
     pub async fn set_autocommit(&mut self, on: bool) -> Result<(), Error> {
         let counter = if on { Counter::AutocommitOn } else { Counter::AutocommitOff };
         self.cluster.count(counter, 1);
-        self.broadcast(Wish::Autocommit(on)).await
+        self.broadcast(Wish::Autocommit(on)).await?;
+        self.core.trx.switched_autocommit(on);
+        Ok(())
     }
 
     /// Goes on as another account, with `database` as default database or with none.
@@ -144,6 +148,9 @@ impl Session {
         let wishes = core.wishes.get_or_insert_default();
         wishes.account = Some(account);
         wishes.database = None;
+        if cluster.inner.rules.is_strict() {
+            core.trx.end();
+        }
         // What was set on the connections goes with them.
         core.own_sql_mode = false;
         let former = std::mem::take(&mut slots.0);

@@ -15,7 +15,7 @@ use ms_hints::{Access, Effect, Protocol, Route, SqlMode, Statement};
 use tokio::time::Instant;
 
 use crate::{
-    Builder, Counter, Error, On, Session, Statistics, Tx, assemble,
+    Builder, Counter, Error, On, Session, Statistics, Tx, TxOptions, assemble,
     class::Classes,
     events::Hooks,
     pool::ServerPool,
@@ -144,7 +144,21 @@ impl Cluster {
     ///
     /// Cancel safe: a dropped future leaves no transaction behind.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        Tx::begin(self).await
+        Tx::begin(self, TxOptions::default()).await
+    }
+
+    /// As [`begin`](Self::begin), with options. A read-only transaction runs on a replica if there is one, unless the section's
+    /// `trx_stickiness` is `master`.
+    ///
+    /// # Errors
+    ///
+    /// As [`begin`](Self::begin), and [`Error::Refused`] for a name that [`TxOptions::name`] does not allow.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a dropped future leaves no transaction behind.
+    pub async fn begin_with(&self, options: TxOptions) -> Result<Tx, sqlx::Error> {
+        Tx::begin(self, options).await
     }
 
     /// An executor for which every statement is to run on a primary, as with the hint `ms=primary`.

@@ -166,6 +166,17 @@ pub enum Error {
         server: Arc<str>,
     },
 
+    /// The connection of an open transaction is gone: the server has rolled it back. Nothing of it is left, and the session is
+    /// not in a transaction any more. (A guard goes on answering so until it is dropped.)
+    #[error(
+        "the transaction on server `{server}` was rolled back, its connection was lost (Automatic failover is not \
+         permitted in the middle of a transaction)"
+    )]
+    TransactionLost {
+        /// The server as the configuration names it.
+        server: Arc<str>,
+    },
+
     /// A savepoint was still open when the transaction was to end; it was rolled back as a whole.
     #[error("the transaction on server `{server}` was to end at depth {depth} instead of 1, so it was rolled back")]
     TransactionDepth {
@@ -233,7 +244,7 @@ impl Error {
                 *code
             }
             Error::Connect { source, .. } | Error::Setup { source, .. } => code(source),
-            Error::StatementTimeout { .. } => LOST,
+            Error::StatementTimeout { .. } | Error::TransactionLost { .. } => LOST,
             Error::Abandoned { .. } | Error::PreparedLost { .. } => GONE,
             Error::Broadcast { failures, .. } => code(&failures.first().source),
             _ => UNKNOWN,
@@ -332,9 +343,10 @@ impl From<Error> for sqlx::Error {
                 };
                 sqlx::Error::Io(io::Error::new(kind, error))
             }
-            Error::Abandoned { .. } | Error::Remembered { .. } | Error::PreparedLost { .. } => {
-                sqlx::Error::Io(io::Error::new(io::ErrorKind::NotConnected, error))
-            }
+            Error::Abandoned { .. }
+            | Error::Remembered { .. }
+            | Error::PreparedLost { .. }
+            | Error::TransactionLost { .. } => sqlx::Error::Io(io::Error::new(io::ErrorKind::NotConnected, error)),
             Error::AcquireTimeout { .. } | Error::NoSlot => sqlx::Error::PoolTimedOut,
             Error::Credentials { .. } | Error::TlsFile { .. } | Error::Config { .. } => {
                 sqlx::Error::Configuration(Box::new(error))

@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
-use ms_filters::Role;
+use ms_filters::{Role, ServerIx};
 use ms_hints::Route;
 use sqlx_core::{
     acquire::Acquire,
@@ -31,7 +31,7 @@ use crate::{
 
 impl Session {
     /// Sends one statement, on the fast way if there is nothing to wait for.
-    fn send<'c>(&'c mut self, stmt: Stmt) -> BoxStream<'c, Item> {
+    pub(crate) fn send<'c>(&'c mut self, stmt: Stmt) -> BoxStream<'c, Item> {
         match route_now(&self.cluster, &mut self.core, &mut self.slots, &stmt, None) {
             Now::Ready(routed) => self.run_now(routed, stmt),
             Now::Refused(error) => failed(error),
@@ -111,6 +111,14 @@ impl<'c> Executor<'c> for &'c mut Session {
 }
 
 impl Session {
+    /// Where a statement would run that is not going to, and so leaves nothing behind.
+    pub(crate) async fn route_only(&mut self, stmt: &Stmt, route: Option<Route>) -> Result<ServerIx, sqlx::Error> {
+        self.core.for_transaction = true;
+        let routed = self.route(stmt, route).await;
+        self.core.for_transaction = false;
+        Ok(routed?.server)
+    }
+
     async fn prepare_on(
         &mut self,
         sql: SqlStr,
@@ -118,7 +126,7 @@ impl Session {
         route: Option<Route>,
     ) -> Result<MySqlStatement, sqlx::Error> {
         let stmt = Stmt::prepared(sql);
-        let server = self.route(&stmt, route).await?.server;
+        let server = self.route_only(&stmt, route).await?;
         let slot = self.slots.use_now(server).expect("it was routed there");
         let limit = slot.lease.pool().limits().statement_timeout;
         slot.lease.prepare_with(stmt.sql, parameters, limit).await
@@ -126,7 +134,7 @@ impl Session {
 
     async fn describe_on(&mut self, sql: SqlStr, route: Option<Route>) -> Result<Describe<MySql>, sqlx::Error> {
         let stmt = Stmt::prepared(sql);
-        let server = self.route(&stmt, route).await?.server;
+        let server = self.route_only(&stmt, route).await?;
         let slot = self.slots.use_now(server).expect("it was routed there");
         let limit = slot.lease.pool().limits().statement_timeout;
         slot.lease.describe(stmt.sql, limit).await

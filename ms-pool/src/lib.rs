@@ -6,7 +6,7 @@
 //!
 //! - [`Cluster`]: shared, one statement at a time, each on a connection that goes back at once;
 //! - [`Session`]: statements that belong together and keep their connections;
-//! - [`Tx`]: a transaction on the primary;
+//! - [`Tx`]: a transaction;
 //! - [`Cluster::primary`], [`Cluster::replica`]: where the text alone would decide wrongly.
 //!
 //! # Consistency
@@ -36,7 +36,9 @@ mod builder; // what a program says
 mod cluster; // the shared handle
 mod on; // one side of it
 mod session; // statements that share connections
-mod tx; // a transaction on the primary
+mod transaction; // a session's transaction
+mod tx; // a transaction as a value
+mod tx_options; // how it begins
 
 mod account; // a session's own account
 mod broadcast; // calls to all servers at once
@@ -44,6 +46,8 @@ mod escape; // text for a string literal
 mod introspection; // questions about just any server
 mod prepared; // a statement that stays where it is
 mod wishes; // what a session wants of its connections
+
+mod consistency; // how fresh reads are to be
 
 mod class; // what a statement is, found again
 mod executor; // sqlx's traits
@@ -65,6 +69,7 @@ pub use ms_filters::Role;
 pub use self::{
     builder::Builder,
     cluster::Cluster,
+    consistency::{Consistency, ConsistencyError, LevelOption},
     credentials::{Credentials, FromEnv, FromFile, Password, PasswordFuture, credentials_fn},
     error::{Error, Failure, Failures, code},
     events::{DecisionEvent, Warning},
@@ -74,6 +79,7 @@ pub use self::{
     session::{DumpedServer, LastUsed, Session},
     state::{ServerIdentity, ServerInfo, ServerState},
     statistics::{Counter, Statistics},
-    tx::Tx,
+    tx::{SessionTx, Tx},
+    tx_options::{Isolation, TxOptions},
 };
 pub use ms_filters::{Call, Choice, Choices, Listed};

@@ -14,6 +14,7 @@ use crate::{
     Cluster, Counter, Error, Session,
     pool::{Lease, Phase, ServerPool, Stmt},
     session::{Core, Slot, Slots},
+    transaction::{self, Control, control_of},
     wishes::{SETTING_LIMIT, Wishes},
 };
 
@@ -28,6 +29,8 @@ pub(crate) struct Routed {
     pub(crate) proven_read: bool,
     /// A refusal by the read-only belt sends it to the primary.
     pub(crate) belted: bool,
+    /// What its success means for the session's transaction.
+    pub(crate) control: Option<Control>,
 }
 
 /// What a session has open.
@@ -45,6 +48,8 @@ struct Question<'a> {
     statement: Statement<'a>,
     /// Only for statements that are not proven reads: what they leave behind.
     effect: Effect,
+    /// It begins or ends a transaction by its text, and that is looked at.
+    control: Option<Control>,
 }
 
 impl<'a> Question<'a> {
@@ -55,13 +60,20 @@ impl<'a> Question<'a> {
         if route.is_some() {
             statement.route = route;
         }
-        Self { statement, effect }
+        let control = control_of(cluster, core, effect);
+        Self { statement, effect, control }
     }
 
-    fn request(&self, cluster: &Cluster, core: &Core) -> Request<'_> {
+    #[inline]
+    fn request(&self, cluster: &Cluster, core: &Core, slots: &[Slot]) -> Request<'_> {
         let mut request = Request::new(&self.statement);
         request.settings = cluster.inner.rules.settings;
         request.last_used = core.last_used;
+        request.level = core.level;
+        if core.trx.is_open() || self.control.is_some() {
+            request.settings.stickiness = core.trx.stickiness(request.settings.stickiness);
+            request.transaction = core.trx.for_router(self.control, slots);
+        }
         request
     }
 
@@ -91,7 +103,7 @@ pub(crate) fn reroute_among<'s>(
     stmt: &Stmt,
 ) -> Option<&'s mut Slot> {
     let question = Question::new(cluster, core, stmt, Some(Route::Primary));
-    let request = question.request(cluster, core);
+    let request = question.request(cluster, core, open);
     let decided = cluster.inner.router.start(&mut inputs(cluster, core, &Open(open), &request));
     let (attempt, Step::Use(server)) = decided else {
         return None;
@@ -123,13 +135,18 @@ pub(crate) fn route_now(
     if let Some(spare) = core.spare.take() {
         slots.put(spare.server, spare.lease).wrote = spare.wrote;
     }
+    if core.trx.is_open()
+        && let Err(lost) = transaction::check(cluster, core, slots)
+    {
+        return Now::Refused(lost.into());
+    }
     let question = Question::new(cluster, core, stmt, route);
     if core.ephemeral
         && let Some(what) = question.refused_without_session()
     {
         return Now::Refused(Error::NeedsSession { what: what.into() }.into());
     }
-    let request = question.request(cluster, core);
+    let request = question.request(cluster, core, &slots.0);
     let (mut attempt, mut step) = cluster.inner.router.start(&mut inputs(cluster, core, &Open(&slots.0), &request));
     loop {
         match step {
@@ -181,13 +198,19 @@ fn after(
 #[inline]
 fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
     let ready = slots.get(server).is_some_and(|slot| slot.lease.is_ready());
-    ready && !must_lift_belt(cluster, core, slots, question, server)
+    ready
+        && !core.trx.waits_for_server()
+        && question.control.is_none()
+        && !must_lift_belt(cluster, core, slots, question, server)
 }
 
 /// A write that a hint sends to a replica, whose connection refuses writes.
 fn must_lift_belt(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
     question.statement.access == Access::Write
         && !core.for_transaction
+        // In one, a server's refusal is the answer: read-only is what was asked for.
+        && !core.trx.is_open()
+        && question.control.is_none()
         && cluster.inner.rules.is_strict()
         && cluster.member(server).role == Role::Replica
         && slots.get(server).is_some_and(|slot| slot.lease.dirty() != Some(BELT_LIFTED))
@@ -214,11 +237,28 @@ fn settle_on(
     if statement.access == Access::Write {
         slot.wrote = true;
     }
-    if !question.effect.is_clean() && !core.for_transaction {
-        soil(cluster, core, &mut slot.lease, question.effect);
+    let control = question.control;
+    if !core.for_transaction {
+        if !question.effect.is_clean() {
+            // What is seen as a transaction is taken care of.
+            let left = if control.is_some() { question.effect.state_only() } else { question.effect };
+            if !left.is_clean() {
+                soil(cluster, core, &mut slot.lease, left);
+            }
+        }
+        if strict {
+            core.trx.note_setting(question.effect, server);
+        }
+        if core.trx.is_open() || control.is_some() {
+            core.trx.at(server, control, core.trx.stickiness(cluster.inner.rules.settings.stickiness));
+            if control.is_some() {
+                slot.lease.set_transaction(true);
+            }
+        }
     }
-    let proven_read = strict && statement.access == Access::Read;
-    Routed { server, proven_read, belted: proven_read && cluster.member(server).role == Role::Replica }
+    // In a transaction there is no second try: it would be outside.
+    let proven_read = strict && statement.access == Access::Read && core.trx.bound().is_none();
+    Routed { server, proven_read, belted: proven_read && cluster.member(server).role == Role::Replica, control }
 }
 
 /// Keeps the decision, counts it and tells those who watch.
@@ -248,6 +288,7 @@ fn count(cluster: &Cluster, tally: Tally) {
         (Counter::UseLastUsedHint, tally.use_last_used_sql_hint),
         (Counter::UseReplicaCallback, tally.use_replica_callback),
         (Counter::UsePrimaryCallback, tally.use_primary_callback),
+        (Counter::TrxPrimaryForced, tally.trx_primary_forced),
     ] {
         statistics.add(counter, u64::from(by));
     }
@@ -272,6 +313,11 @@ fn soil(cluster: &Cluster, core: &mut Core, lease: &mut Lease, effect: Effect) {
 }
 
 impl Session {
+    /// What a statement would leave behind.
+    pub(crate) fn effect_of(&self, stmt: &Stmt) -> Effect {
+        Question::new(&self.cluster, &self.core, stmt, None).effect
+    }
+
     /// Routes one statement and opens what has to be opened.
     ///
     /// # Cancel safety
@@ -299,7 +345,12 @@ impl Session {
             let outcome = match step {
                 Step::Use(server) => {
                     if make_ready(cluster, core, slots, &question, server).await? {
+                        transaction::begin_at(cluster, core, slots, server).await?;
                         return Ok(settle_on(cluster, core, slots, &question, &attempt, server));
+                    }
+                    if core.trx.bound() == Some(server) {
+                        announce(cluster, core, &question, &attempt);
+                        return Err(transaction::lose(cluster, core, server).into());
                     }
                     // The connection it had is lost; the same server gets another one.
                     if let Err(error) = open(cluster, core, slots, server).await {
@@ -326,6 +377,9 @@ impl Session {
                 Step::Give(server) => {
                     announce(cluster, core, &question, &attempt);
                     core.last_used = Some(server);
+                    if !cluster.inner.rules.is_strict() {
+                        core.trx.failed_at(server);
+                    }
                     let own = last_error.filter(|(failed, _)| *failed == server).map(|(_, error)| error);
                     let error = own.unwrap_or_else(|| remembered(cluster, core, server));
                     return Err(error.into());
@@ -335,6 +389,7 @@ impl Session {
                     if !cluster.inner.rules.is_strict() {
                         // As the original: a statement without a server counts as one of the first primary.
                         core.last_used = cluster.router().topology().list(Role::Primary).first().copied();
+                        core.last_used.into_iter().for_each(|server| core.trx.failed_at(server));
                     }
                     if let Some(text) = why.warning() {
                         cluster.inner.hooks.warn(text);
@@ -342,7 +397,7 @@ impl Session {
                     return Err(Error::Refused { why: why.to_string().into() }.into());
                 }
             };
-            let request = question.request(cluster, core);
+            let request = question.request(cluster, core, &slots.0);
             step = after(cluster, core, slots, &request, &mut attempt, outcome);
         }
     }
@@ -422,7 +477,9 @@ fn give_back(core: &mut Core, slots: &mut Slots, wanted: Role) {
     let speaks = |slot: &Slot| slot.wrote && wanted == Role::Replica;
     // With autocommit off there may be a transaction.
     let transacts = core.wishes.as_ref().is_some_and(|it| it.is_autocommit_off());
-    let missed = |slot: &Slot| slot.prepared || slot.lease.dirty().is_some() || slot.lease.is_exposed();
+    let missed = |slot: &Slot| {
+        slot.prepared || slot.lease.dirty().is_some() || slot.lease.is_exposed() || slot.lease.has_transaction()
+    };
     slots.0.retain(|slot| transacts || speaks(slot) || missed(slot));
     if core.last_used.is_some_and(|server| slots.position(server).is_none()) {
         core.last_used = None;
@@ -451,7 +508,9 @@ async fn make_ready(
             // abandoned by our own caller is another matter; the original had no way to do that.)
             return Ok(true);
         }
-        slots.remove(server);
+        if core.trx.bound() != Some(server) {
+            slots.remove(server);
+        }
         return Ok(false);
     }
     if lift {

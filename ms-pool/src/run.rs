@@ -29,6 +29,7 @@ use crate::{
     pool::{Guarded, Stmt},
     route::{Routed, replace, reroute_among},
     session::{Core, Slot},
+    transaction::answered,
 };
 
 /// A part of an answer.
@@ -63,7 +64,7 @@ pub(crate) fn run<'s>(
     // every statement of a `&Cluster`, and above a thousand bytes the allocator takes its slow way.
     async move {
         loop {
-            let Routed { server, proven_read, belted } = routed;
+            let Routed { server, proven_read, belted, control } = routed;
             let slot = session.slots.use_now(server).expect("it was routed there");
             let may_repeat = proven_read && slot.lease.is_untried();
             // It is kept only where there may be a second time, and only until the first row.
@@ -76,10 +77,19 @@ pub(crate) fn run<'s>(
                         out.r#yield(part).await;
                     }
                     Some(Err(error)) => break error,
-                    None => return Ok(()),
+                    None => {
+                        drop(answer);
+                        if let Some(control) = control {
+                            answered(session, control, server, true);
+                        }
+                        return Ok(());
+                    }
                 }
             };
             drop(answer);
+            if let Some(control) = control {
+                answered(session, control, server, false);
+            }
             let Some(again) = &*stmt else {
                 return Err(error);
             };

@@ -7,12 +7,13 @@
 use std::{cell::Cell, fmt, sync::Arc};
 
 use ms_filters::{Decision, Rng, Role, Scratch, ServerIx, SessionMemory};
-use ms_hints::{Cause, SqlMode};
+use ms_hints::{Cause, Level, SqlMode};
 
 use crate::{
     Cluster,
     events::DecisionEvent,
     pool::{Lease, ServerPool},
+    transaction::Trx,
     wishes::Wishes,
 };
 
@@ -44,6 +45,9 @@ pub(crate) struct Core {
     pub(crate) rng: Rng,
     pub(crate) last_used: Option<ServerIx>,
     pub(crate) last: Option<(Decision, Cause)>,
+    pub(crate) trx: Trx,
+    /// The service level it was given while running.
+    pub(crate) level: Option<Level>,
     /// Made when it is needed.
     pub(crate) scratch: Option<Box<Scratch>>,
     /// It lives for one statement: state that would outlive it is refused or thrown away.
@@ -130,6 +134,8 @@ impl Session {
             rng: Rng::from_seed(seed),
             last_used: None,
             last: None,
+            trx: Trx::default(),
+            level: None,
             scratch: if ephemeral { SCRATCH.take() } else { None },
             ephemeral,
             for_transaction: false,

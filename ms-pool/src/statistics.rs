@@ -77,8 +77,7 @@ counters! {
     AutocommitOn = "trx_autocommit_on",
     /// Autocommit was switched off by [`Session::set_autocommit`](crate::Session::set_autocommit), whatever came of it.
     AutocommitOff = "trx_autocommit_off",
-    /// A statement within a transaction stayed on the primary because of `trx_stickiness`. Stays 0: sessions have no
-    /// transactions of their own yet.
+    /// A statement within a transaction went to the primary because of `trx_stickiness: master`.
     TrxPrimaryForced = "trx_master_forced",
     /// A position was written with a statement in autocommit mode. Stays 0: positions are not written yet, here and below.
     GtidAutocommitSuccess = "gtid_autocommit_injections_success",

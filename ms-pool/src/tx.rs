@@ -1,41 +1,36 @@
-//! A transaction on the primary.
+//! A transaction as a value: it ends with a call, or rolls back when it is dropped.
 //!
-//! It begins and ends through the driver's own transaction manager, so that a `begin()` of a function that was given
-//! `&mut *tx` becomes a savepoint; a plain text `BEGIN` there would silently commit.
+//! [`Tx`] owns its connection; it comes from [`Cluster::begin`]. [`SessionTx`] borrows a session; it comes from
+//! [`Session::begin`] and sees the session's temporary tables and variables. Both stand on the calls of [`Session`].
 //!
-//! Statements through `&mut tx` are watched, and the connection goes back to its pool after the end. `&mut *tx` is the bare
-//! connection, for functions that want a `MySqlConnection`: nobody sees what is sent on it, so it is closed after the end.
+//! They begin and end through the driver's own transaction manager, so that a `begin()` of a function that was given
+//! `&mut *tx` becomes a savepoint; a plain text `BEGIN` there would silently commit. Statements through `&mut tx` are watched,
+//! and the connection goes back to its pool after the end. `&mut *tx` is the bare connection, for functions that want a
+//! `MySqlConnection`: nobody sees what is sent on it, so it is closed after the end.
 
 use std::{
     fmt,
     ops::{Deref, DerefMut},
-    time::Duration,
 };
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
-use futures_util::{StreamExt, stream};
-use ms_hints::{Protocol, Statement};
+use ms_filters::Role;
+use ms_hints::Transaction;
 use sqlx_core::{
     describe::Describe,
     executor::{Execute, Executor},
-    sql_str::{SqlSafeStr, SqlStr},
+    sql_str::{AssertSqlSafe, SqlSafeStr, SqlStr},
 };
 use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTypeInfo};
-use tokio::runtime::Handle;
 
 use crate::{
-    Cluster, Counter, Error,
-    executor::lease_primary,
+    Cluster, Error, Session, TxOptions,
     pool::{Lease, Stmt, first_row},
-    run::Item,
+    run::{Item, failed},
+    transaction::{End, lose},
 };
 
-/// How long `COMMIT` and `ROLLBACK` may take. A semi-synchronous primary waits up to ten seconds by default.
-const END_LIMIT: Duration = Duration::from_secs(30);
-/// How long the rollback of a dropped transaction may take before its connection is closed instead.
-const DROP_LIMIT: Duration = Duration::from_secs(5);
-
-/// A transaction on the primary; from [`Cluster::begin`]. Dropped before its end, it rolls back.
+/// A transaction; from [`Cluster::begin`] and [`Cluster::begin_with`]. Dropped before its end, it rolls back.
 ///
 /// `&mut tx` is an sqlx executor. A transaction is never continued on another server: when its connection is lost, the
 /// statement says so, and everything after it fails.
@@ -53,196 +48,377 @@ const DROP_LIMIT: Duration = Duration::from_secs(5);
 /// ```
 #[must_use = "a transaction that is dropped rolls back"]
 pub struct Tx {
-    cluster: Cluster,
-    /// `None` once it has ended.
-    lease: Option<Lease>,
+    session: Session,
+}
+
+/// A transaction in a session; from [`Session::begin`]. Dropped before its end, it rolls back.
+///
+/// `&mut tx` is an sqlx executor; temporary tables and variables of the session are there. As with [`Tx`], everything fails
+/// after its connection was lost.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use ms_pool::TxOptions;
+/// # async fn example(db: ms_pool::Cluster) -> Result<(), sqlx::Error> {
+/// let mut session = db.session();
+/// let mut tx = session.begin(TxOptions::default()).await?;
+/// sqlx::query("INSERT INTO orders (item) VALUES ('tea')").execute(&mut tx).await?;
+/// tx.commit().await?;
+/// sqlx::query("SELECT * FROM orders").fetch_all(&mut session).await?; // no longer part of it
+/// # Ok(())
+/// # }
+/// ```
+#[must_use = "a transaction that is dropped rolls back"]
+pub struct SessionTx<'s> {
+    session: &'s mut Session,
 }
 
 impl Tx {
-    pub(crate) async fn begin(cluster: &Cluster) -> Result<Self, sqlx::Error> {
-        let mut lease = lease_primary(cluster).await?;
-        let mut begun = begin_on(&mut lease).await;
-        if begun.is_err() && lease.is_untried() {
-            // It came from the idle stack and was dead: nothing has been begun anywhere.
-            cluster.count(Counter::ReadRepeated, 1);
-            drop(lease);
-            lease = lease_primary(cluster).await?;
-            begun = begin_on(&mut lease).await;
-        }
-        begun?;
-        Ok(Self { cluster: cluster.clone(), lease: Some(lease) })
+    pub(crate) async fn begin(cluster: &Cluster, options: TxOptions) -> Result<Self, sqlx::Error> {
+        let mut session = Session::new(cluster.clone());
+        begin_now(&mut session, options).await?;
+        Ok(Self { session })
     }
 
     /// Commits. Afterwards the connection goes back to its pool, or is closed if it is not as it was.
     ///
     /// # Errors
     ///
-    /// Fails with the server's error, and when no answer came within 30 seconds. After a broken connection or a timeout
-    /// nobody knows whether the transaction was committed.
+    /// Fails with the server's error, with [`Error::TransactionLost`], and when no answer came within 30 seconds. After a
+    /// connection that breaks now or a timeout nobody knows whether the transaction was committed.
     ///
     /// # Cancel safety
     ///
     /// Not cancel safe: dropping the future leaves open whether the transaction was committed. The connection is closed.
     pub async fn commit(mut self) -> Result<(), sqlx::Error> {
-        let mut lease = self.lease.take().expect("only the end takes it");
-        at_outermost(&lease)?;
-        lease.commit(END_LIMIT).await
+        end(&mut self.session, End::Commit).await
     }
 
     /// Rolls back. Afterwards the connection goes back to its pool, or is closed if it is not as it was.
     ///
     /// # Errors
     ///
-    /// Fails when the connection is lost or no answer came within 30 seconds; the transaction is rolled back all the same.
+    /// Fails when the server says so or no answer came within 30 seconds; the transaction is rolled back all the same.
     ///
     /// # Cancel safety
     ///
     /// Cancel safe: the connection is closed, which rolls back.
     pub async fn rollback(mut self) -> Result<(), sqlx::Error> {
-        let mut lease = self.lease.take().expect("only the end takes it");
-        at_outermost(&lease)?;
-        lease.rollback(END_LIMIT).await
+        end(&mut self.session, End::Rollback).await
+    }
+}
+
+impl SessionTx<'_> {
+    /// Commits; otherwise as [`Tx::commit`]. The connection stays with the session.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tx::commit`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Tx::commit`].
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        end(self.session, End::Commit).await
     }
 
-    /// The name of the server it runs on.
-    #[must_use]
-    pub fn server(&self) -> &str {
-        self.held().server()
+    /// Rolls back; otherwise as [`Tx::rollback`]. The connection stays with the session.
+    ///
+    /// # Errors
+    ///
+    /// As [`Tx::rollback`].
+    ///
+    /// # Cancel safety
+    ///
+    /// As [`Tx::rollback`].
+    pub async fn rollback(self) -> Result<(), sqlx::Error> {
+        end(self.session, End::Rollback).await
+    }
+}
+
+impl Session {
+    /// Begins a transaction that rolls back when it is dropped. Unlike [`start_transaction`](Self::start_transaction) it is begun
+    /// on its server at once, and bound to it whatever `trx_stickiness` says.
+    ///
+    /// One that is dropped takes its connection out of the session, to be rolled back in the background: what the session had
+    /// on it (temporary tables, variables) is gone then. End it with [`SessionTx::rollback`] to keep that.
+    ///
+    /// # Errors
+    ///
+    /// Fails when no server can be reached, no connection becomes free in time, or it refuses to begin; and as
+    /// [`commit`](Self::commit) when a transaction is open already.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a dropped future leaves no transaction behind.
+    pub async fn begin(&mut self, options: TxOptions) -> Result<SessionTx<'_>, sqlx::Error> {
+        let tx = SessionTx { session: self };
+        begin_now(tx.session, options).await?;
+        Ok(tx)
     }
 
-    fn held(&self) -> &Lease {
-        self.lease.as_ref().expect("only the end takes it")
-    }
-
-    fn held_mut(&mut self) -> &mut Lease {
-        self.lease.as_mut().expect("only the end takes it")
-    }
-
-    /// Marks the connection with what the statement will leave behind on it.
-    fn note(&mut self, sql: &str, protocol: Protocol) {
-        let effect = self.cluster.parse(sql, protocol, self.cluster.inner.sql_mode.get());
-        let effect = Statement::effect(&effect);
-        if !effect.is_clean() {
-            let cause = effect.state.names().next().unwrap_or("transaction");
-            if self.held().dirty().is_none() {
-                self.cluster.count(Counter::DirtyClosed, 1);
-            }
-            self.held_mut().taint(cause);
+    /// The connection the transaction is open on.
+    fn bound_lease(&mut self) -> Result<&mut Lease, Error> {
+        let Self { cluster, slots, core } = self;
+        let server = core.trx.bound().expect("a guard is bound from its beginning to its end");
+        match slots.use_now(server) {
+            Some(slot) => Ok(&mut slot.lease),
+            None => Err(lose(cluster, core, server)),
         }
     }
+}
 
-    fn send<'c>(&'c mut self, stmt: Result<Stmt, sqlx::Error>) -> BoxStream<'c, Item> {
-        let stmt = match stmt {
-            Ok(stmt) => stmt,
-            Err(error) => return stream::once(std::future::ready(Err(error))).boxed(),
-        };
-        let protocol = if stmt.args.is_some() { Protocol::Prepared } else { Protocol::Text };
-        self.note(stmt.sql.as_str(), protocol);
-        self.held_mut().fetch_many(stmt).boxed()
+async fn begin_now(session: &mut Session, options: TxOptions) -> Result<(), sqlx::Error> {
+    let read_only = options.read_only;
+    session.core.trx.guarded = true;
+    session.start_transaction(options).await?;
+    // It is not sent: it stands for whatever the transaction will do first.
+    let first = Stmt::text(if read_only { "SELECT 1" } else { "BEGIN" }.into_sql_str());
+    let server = session.route_only(&first, None).await?;
+    let member = session.cluster.member(server);
+    if member.role != Role::Primary && !read_only {
+        // A filter that picks by itself, such as `user`, may name any server.
+        let why = format!("the filters picked `{}`, which is not a primary, for a transaction", member.pool.server());
+        return Err(Error::Refused { why: why.into() }.into());
+    }
+    Ok(())
+}
+
+async fn end(session: &mut Session, how: End) -> Result<(), sqlx::Error> {
+    // Something of the application left a savepoint open: ending now would end something else than it thinks.
+    if let Ok(lease) = session.bound_lease()
+        && lease.is_ready()
+        && lease.transaction_depth() > 1
+    {
+        let depth = lease.transaction_depth();
+        return Err(Error::TransactionDepth { server: lease.server().clone(), depth }.into());
+    }
+    session.end(how).await?;
+    session.core.trx.guarded = false;
+    Ok(())
+}
+
+/// Ends of transactions belong to the guard.
+fn refused_in_guard(session: &Session, stmt: &Stmt) -> Option<sqlx::Error> {
+    let effect = session.effect_of(stmt);
+    let (what, instead) = match effect.transaction {
+        Transaction::Begin { .. } => ("a second `BEGIN`", "`savepoint()`"),
+        Transaction::Commit { .. } => ("a `COMMIT` as text", "`commit()`"),
+        Transaction::Rollback { .. } => ("a `ROLLBACK` as text", "`rollback()`"),
+        _ if effect.autocommit.is_some() => ("`SET autocommit`", "`set_autocommit()` of the session"),
+        _ => return None,
+    };
+    let why = format!("{what} would end the transaction without its knowledge: use {instead}");
+    Some(Error::Refused { why: why.into() }.into())
+}
+
+fn send(session: &mut Session, stmt: Result<Stmt, sqlx::Error>) -> BoxStream<'_, Item> {
+    match stmt {
+        Ok(stmt) => match refused_in_guard(session, &stmt) {
+            None => session.send(stmt),
+            Some(error) => failed(error),
+        },
+        Err(error) => failed(error),
     }
 }
 
-async fn begin_on(lease: &mut Lease) -> Result<(), sqlx::Error> {
-    // A server has nothing to do for it, and whoever asks for a transaction is ready to wait so long for a connection.
-    let limit = lease.pool().limits().acquire_timeout;
-    lease.begin(Some("BEGIN".into_sql_str()), limit).await
-}
-
-/// Something of the application left a savepoint open: ending now would end something else than it thinks.
-fn at_outermost(lease: &Lease) -> Result<(), sqlx::Error> {
-    match lease.transaction_depth() {
-        1 => Ok(()),
-        depth => Err(Error::TransactionDepth { server: lease.server().clone(), depth }.into()),
-    }
-}
-
-impl Drop for Tx {
-    fn drop(&mut self) {
-        let Some(mut lease) = self.lease.take() else {
-            return;
-        };
-        // Whatever happens to the task: a connection with an open transaction is nobody else's.
-        let clean = lease.dirty().is_none();
-        lease.taint("open transaction");
-        let Ok(runtime) = Handle::try_current() else {
-            return;
-        };
-        runtime.spawn(async move {
-            let outermost = lease.transaction_depth() == 1;
-            if lease.rollback(DROP_LIMIT).await.is_ok() && clean && outermost {
-                lease.untaint();
+/// What both guards have in common.
+macro_rules! guard {
+    ($guard:ty, $name:literal) => {
+        impl $guard {
+            /// The name of the server it runs on.
+            #[must_use]
+            pub fn server(&self) -> &str {
+                let server = self.session.core.trx.bound().expect("a guard is bound from its beginning to its end");
+                self.session.cluster.router().topology().server(server).name()
             }
-        });
-    }
+
+            /// Sets a savepoint, which [`rollback_to`](Self::rollback_to) goes back to. One of the same name is replaced.
+            ///
+            /// # Errors
+            ///
+            /// As any statement.
+            ///
+            /// # Cancel safety
+            ///
+            /// As any statement of the transaction: dropped before the answer it costs the connection, and the transaction.
+            pub async fn savepoint(&mut self, name: &str) -> Result<(), sqlx::Error> {
+                self.session.savepoint(name).await
+            }
+
+            /// Undoes what was done since the savepoint, which stays.
+            ///
+            /// # Errors
+            ///
+            /// As any statement; the server's 1305 when there is no such savepoint.
+            ///
+            /// # Cancel safety
+            ///
+            /// As [`savepoint`](Self::savepoint).
+            pub async fn rollback_to(&mut self, name: &str) -> Result<(), sqlx::Error> {
+                self.session.rollback_to(name).await
+            }
+
+            /// Forgets the savepoint; what was done since stays.
+            ///
+            /// # Errors
+            ///
+            /// As any statement; the server's 1305 when there is no such savepoint.
+            ///
+            /// # Cancel safety
+            ///
+            /// As [`savepoint`](Self::savepoint).
+            pub async fn release_savepoint(&mut self, name: &str) -> Result<(), sqlx::Error> {
+                self.session.release_savepoint(name).await
+            }
+        }
+
+        /// Runs statements in the transaction. Text that would begin or end one (`BEGIN`, `COMMIT`, `ROLLBACK`,
+        /// `SET autocommit`) is refused; statements that commit implicitly, such as `CREATE TABLE`, run and do so.
+        ///
+        /// # Cancel safety
+        ///
+        /// A statement dropped before its answer was read to the end takes the transaction with it: the connection is closed,
+        /// and everything after it fails.
+        impl<'c> Executor<'c> for &'c mut $guard {
+            type Database = MySql;
+
+            fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Item>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, MySql>,
+            {
+                send(&mut self.session, Stmt::take(query))
+            }
+
+            fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<MySqlRow>, sqlx::Error>>
+            where
+                'c: 'e,
+                E: 'q + Execute<'q, MySql>,
+            {
+                Box::pin(first_row(self.fetch_many(query)))
+            }
+
+            fn prepare_with<'e>(
+                self,
+                sql: SqlStr,
+                parameters: &'e [MySqlTypeInfo],
+            ) -> BoxFuture<'e, Result<MySqlStatement, sqlx::Error>>
+            where
+                'c: 'e,
+            {
+                Box::pin(async move {
+                    let lease = self.session.bound_lease()?;
+                    let limit = lease.pool().limits().statement_timeout;
+                    lease.prepare_with(sql, parameters, limit).await
+                })
+            }
+
+            #[doc(hidden)]
+            fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<MySql>, sqlx::Error>>
+            where
+                'c: 'e,
+            {
+                Box::pin(async move {
+                    let lease = self.session.bound_lease()?;
+                    let limit = lease.pool().limits().statement_timeout;
+                    lease.describe(sql, limit).await
+                })
+            }
+        }
+
+        impl fmt::Debug for $guard {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.debug_struct($name).field("server", &self.server()).finish_non_exhaustive()
+            }
+        }
+    };
 }
+
+guard!(Tx, "Tx");
+guard!(SessionTx<'_>, "SessionTx");
 
 /// The bare connection. What is sent on it is not watched, so it is closed after the end of the transaction; `&mut tx` as
 /// an executor has no such price.
+///
+/// # Panics
+///
+/// Panics when the connection is lost; a statement through `&mut tx` gets an error instead.
 impl Deref for Tx {
     type Target = MySqlConnection;
 
     fn deref(&self) -> &MySqlConnection {
-        self.held().bare()
+        let server = self.session.core.trx.bound().expect("a guard is bound from its beginning to its end");
+        self.session.slots.get(server).expect("its connection is kept to its end").lease.bare()
     }
 }
 
 impl DerefMut for Tx {
     fn deref_mut(&mut self) -> &mut MySqlConnection {
-        self.held_mut().expose()
+        self.session.bound_lease().expect("its connection is kept to its end").expose()
     }
 }
 
-/// Runs statements in the transaction.
-///
-/// # Cancel safety
-///
-/// A statement dropped before its answer was read to the end takes the transaction with it: the connection is closed, and
-/// everything after it fails.
-impl<'c> Executor<'c> for &'c mut Tx {
-    type Database = MySql;
-
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Item>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, MySql>,
-    {
-        self.send(Stmt::take(query))
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<MySqlRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, MySql>,
-    {
-        Box::pin(first_row(self.fetch_many(query)))
-    }
-
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [MySqlTypeInfo],
-    ) -> BoxFuture<'e, Result<MySqlStatement, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        let lease = self.held_mut();
-        let limit = lease.pool().limits().statement_timeout;
-        Box::pin(async move { lease.prepare_with(sql, parameters, limit).await })
-    }
-
-    #[doc(hidden)]
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<MySql>, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        let lease = self.held_mut();
-        let limit = lease.pool().limits().statement_timeout;
-        Box::pin(async move { lease.describe(sql, limit).await })
+impl Drop for SessionTx<'_> {
+    fn drop(&mut self) {
+        let trx = &mut self.session.core.trx;
+        if !std::mem::take(&mut trx.guarded) {
+            return;
+        }
+        let bound = trx.bound();
+        trx.end();
+        // Let go of, the connection rolls back by itself.
+        bound.map(|server| self.session.slots.remove(server));
     }
 }
 
-impl fmt::Debug for Tx {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tx").field("server", &self.lease.as_ref().map(|it| it.server().clone())).finish_non_exhaustive()
+impl Session {
+    /// Sets a savepoint in the transaction, which [`rollback_to`](Self::rollback_to) goes back to.
+    ///
+    /// Without a transaction that is bound to a server it goes, as in the original, to the server used last.
+    ///
+    /// # Errors
+    ///
+    /// As any statement.
+    ///
+    /// # Cancel safety
+    ///
+    /// As any statement of the session.
+    pub async fn savepoint(&mut self, name: &str) -> Result<(), sqlx::Error> {
+        self.say("SAVEPOINT", name).await
+    }
+
+    /// Undoes what was done since the savepoint, which stays.
+    ///
+    /// # Errors
+    ///
+    /// As any statement; the server's 1305 when there is no such savepoint.
+    ///
+    /// # Cancel safety
+    ///
+    /// As any statement of the session.
+    pub async fn rollback_to(&mut self, name: &str) -> Result<(), sqlx::Error> {
+        self.say("ROLLBACK TO SAVEPOINT", name).await
+    }
+
+    /// Forgets the savepoint; what was done since stays.
+    ///
+    /// # Errors
+    ///
+    /// As any statement; the server's 1305 when there is no such savepoint.
+    ///
+    /// # Cancel safety
+    ///
+    /// As any statement of the session.
+    pub async fn release_savepoint(&mut self, name: &str) -> Result<(), sqlx::Error> {
+        self.say("RELEASE SAVEPOINT", name).await
+    }
+
+    async fn say(&mut self, what: &str, name: &str) -> Result<(), sqlx::Error> {
+        let hint =
+            if self.core.trx.bound().is_some() || self.core.trx.waits_for_server() { "" } else { "/*ms=last_used*/" };
+        let sql = format!("{hint}{what} `{}`", name.replace('`', "``"));
+        self.execute(AssertSqlSafe(sql)).await.map(drop)
     }
 }

@@ -11,6 +11,7 @@ use crate::{
     account::Account,
     error::server_error,
     pool::{Apart, Charset, Lease, Target},
+    transaction::{END_LIMIT, End},
 };
 
 /// How long a server may take to change one setting of its connection.
@@ -138,6 +139,10 @@ impl Wish {
         let before = lease.apart();
         // Before it is sent: a future that is dropped must not leave a changed connection that nobody knows of.
         lease.set_apart(before.with(self.apart()));
+        if *self == Wish::Autocommit(true) && lease.transaction_depth() > 0 {
+            // The setting would commit it as well, and sqlx would go on counting it.
+            lease.end_transaction(End::Commit, END_LIMIT).await?;
+        }
         if let Err(error) = lease.run_text(&self.sql(), SETTING_LIMIT).await {
             if server_error(&error).is_some() {
                 lease.set_apart(before);
@@ -146,6 +151,9 @@ impl Wish {
         }
         if self.is_the_pools(lease.pool().target()) {
             lease.set_apart(before.without(self.apart()));
+        }
+        if let Wish::Autocommit(on) = self {
+            lease.set_transaction(lease.has_transaction() && !on);
         }
         if let Wish::Database(_) | Wish::Charset(_) = self {
             // A prepared statement means the tables of the database it was prepared in, for ever.

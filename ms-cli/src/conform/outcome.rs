@@ -78,6 +78,12 @@ impl From<&ms_pool::Error> for Failed {
     }
 }
 
+impl From<&ms_pool::ConsistencyError> for Failed {
+    fn from(error: &ms_pool::ConsistencyError) -> Self {
+        Self { code: 2000, sqlstate: "HY000".to_owned(), message: error.to_string() }
+    }
+}
+
 impl Failed {
     pub(crate) fn json(&self) -> Value {
         json!({ "code": self.code, "sqlstate": self.sqlstate, "message": self.message })

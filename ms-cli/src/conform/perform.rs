@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ms_hints::Route;
-use ms_pool::{Password, Session};
+use ms_pool::{Consistency, ConsistencyError, LevelOption, Password, Session, TxOptions};
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
 use tokio::time::sleep;
@@ -20,7 +20,7 @@ use super::{
     outcome::{Failed, Outcome, Used},
     play::{Player, Properties},
     servers::Place,
-    step::{Action, ChangeUser, Direct, Execute},
+    step::{Action, Begin, ChangeUser, Direct, End, Execute, Level, Qos},
     text_rows::Answer,
     world::WorldError,
 };
@@ -56,11 +56,12 @@ pub(crate) async fn perform(player: &mut Player<'_>, action: &Action) -> Perform
         Action::Sql(sql) | Action::MultiQuery(sql) => query(player, sql).await,
         Action::Prepare(sql) => prepare(player, sql).await,
         Action::Execute(it) => execute(player, it).await,
-        Action::Begin(_) => missing("begin", "Session::start_transaction"),
-        Action::Commit(_) => missing("commit", "Session::commit"),
-        Action::Rollback(_) => missing("rollback", "Session::rollback"),
+        Action::Begin(it) => begin(player, it).await,
+        // What it is called has no effect that could be seen.
+        Action::Commit(End { .. }) => ended(player.session()?.commit().await),
+        Action::Rollback(End { .. }) => ended(player.session()?.rollback().await),
         Action::Autocommit(on) => done(player.session()?.set_autocommit(*on).await),
-        Action::Qos(_) => missing("qos", "Session::set_consistency"),
+        Action::Qos(it) => qos(player, it),
         Action::LastGtid(_) => last_gtid(player).await,
         Action::ChangeUser(to) => change_user(player, to).await,
         Action::SelectDb(database) => done(player.session()?.select_db(database).await),
@@ -135,6 +136,43 @@ fn answered_on(player: &mut Player<'_>, used: Option<Used>, answered: &Result<An
 /// A call to all servers: no connection in particular has been used.
 fn done(called: Result<(), ms_pool::Error>) -> Performed {
     Ok(called.map_or_else(|error| Outcome::failed((&error).into()), |()| Outcome::default()))
+}
+
+async fn begin(player: &mut Player<'_>, it: &Begin) -> Performed {
+    let name = it.name.as_deref().map(Into::into);
+    let options = TxOptions { read_only: it.read_only, snapshot: it.snapshot, isolation: None, name };
+    ended(player.session()?.start_transaction(options).await)
+}
+
+fn ended(called: Result<(), sqlx::Error>) -> Performed {
+    Ok(called.map_or_else(|error| Outcome::failed((&error).into()), |()| Outcome::default()))
+}
+
+fn qos(player: &mut Player<'_>, it: &Qos) -> Performed {
+    let level = match it.level {
+        Level::Eventual => Consistency::Eventual,
+        Level::Session => Consistency::Session,
+        Level::Strong => Consistency::Strong,
+    };
+    // The original took strings for numbers and numbers for strings.
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
+    let number = |value: &Value| {
+        let number = value.as_i64().or_else(|| value.as_str()?.parse().ok());
+        number.ok_or_else(|| Stop::Broken(format!("{value} is no number")))
+    };
+    let gtid = it.gtid.as_ref().map(text);
+    let option = match (&gtid, &it.age, &it.cache) {
+        (None, None, None) => None,
+        (Some(gtid), None, None) => Some(LevelOption::Gtid(gtid)),
+        (None, Some(age), None) => Some(LevelOption::Age(number(age)?)),
+        (None, None, Some(ttl)) => Some(LevelOption::Cache(number(ttl)?)),
+        _ => return Err(Stop::Broken("a service level has one option at most".to_owned())),
+    };
+    match Consistency::checked(level, option) {
+        Ok(consistency) => done(player.session()?.set_consistency(consistency)),
+        Err(ConsistencyError::NotYet) => missing("qos", "set_consistency` with options"),
+        Err(error) => Ok(Outcome::failed((&error).into())),
+    }
 }
 
 /// A question to the connection used last.

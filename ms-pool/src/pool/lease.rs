@@ -25,6 +25,7 @@ use super::settle;
 use super::stmt::{Stmt, Text};
 use crate::error::Error;
 use crate::probe::Identity;
+use crate::transaction::End;
 
 /// A connection, exclusively, until dropped.
 #[derive(Debug)]
@@ -38,6 +39,8 @@ pub(crate) struct Lease {
     apart: Apart,
     /// Somebody else had the connection in hand: what was sent is not known.
     exposed: bool,
+    /// A transaction may be open on it.
+    transaction: bool,
 }
 
 #[derive(Debug)]
@@ -49,15 +52,19 @@ struct Held {
 impl Lease {
     /// Of a connection just made.
     pub(super) fn new(link: Link, slot: Slot) -> Self {
-        let wire = Wire { phase: Phase::Ready, told: false, untried: false };
-        Self { held: Some(Held { link, slot }), wire, dirty: None, apart: Apart::default(), exposed: false }
+        Self::with(link, slot, Wire { phase: Phase::Ready, told: false, untried: false })
     }
 
     /// Of a connection from the shelf.
     #[inline]
     pub(super) fn reused(link: Link, slot: Slot) -> Self {
-        let wire = Wire { phase: Phase::Ready, told: false, untried: true };
-        Self { held: Some(Held { link, slot }), wire, dirty: None, apart: Apart::default(), exposed: false }
+        Self::with(link, slot, Wire { phase: Phase::Ready, told: false, untried: true })
+    }
+
+    #[inline]
+    fn with(link: Link, slot: Slot, wire: Wire) -> Self {
+        let held = Some(Held { link, slot });
+        Self { held, wire, dirty: None, apart: Apart::default(), exposed: false, transaction: false }
     }
 
     fn held(&self) -> &Held {
@@ -251,29 +258,54 @@ impl Lease {
         self.heard(answer, limit)
     }
 
-    /// Begins a transaction that sqlx knows of, so that a nested `begin()` of the application becomes a savepoint.
-    pub(crate) async fn begin(&mut self, sql: Option<SqlStr>, limit: Duration) -> Result<(), sqlx::Error> {
-        let answer = within(limit, MySqlTransactionManager::begin(self.ask()?, sql)).await;
-        self.heard(answer, limit)
+    /// Whether a transaction may be open on it.
+    pub(crate) fn has_transaction(&self) -> bool {
+        self.transaction
     }
 
-    /// Commits what [`begin`](Self::begin) began (or releases the innermost savepoint).
+    /// Says whether a transaction may be open on it. A connection that has one when it is let go is rolled back; so is one on
+    /// which sqlx still counts a transaction that text has ended.
+    pub(crate) fn set_transaction(&mut self, open: bool) {
+        self.transaction = open || self.transaction_depth() > 0;
+    }
+
+    /// Begins a transaction that sqlx knows of, so that a nested `begin()` of the application becomes a savepoint.
+    pub(crate) async fn start_transaction(&mut self, sql: SqlStr, limit: Duration) -> Result<(), sqlx::Error> {
+        self.transaction = true;
+        if self.transaction_depth() > 0 {
+            // Text has ended the one that sqlx goes on counting.
+            self.run_text(sql.as_str(), limit).await?;
+            return Ok(());
+        }
+        let answer = within(limit, MySqlTransactionManager::begin(self.ask()?, Some(sql))).await;
+        let begun = self.heard(answer, limit);
+        // Something may have begun before it failed, unless the server answered with an error.
+        self.transaction = begun.is_ok() || !self.is_ready();
+        begun
+    }
+
+    /// Ends the transaction, whoever has begun it.
     ///
     /// # Errors
     ///
     /// After a timeout or a broken connection nobody knows whether the server did it.
-    pub(crate) async fn commit(&mut self, limit: Duration) -> Result<(), sqlx::Error> {
-        let answer = within(limit, MySqlTransactionManager::commit(self.ask()?)).await;
-        self.heard(answer, limit)?;
+    pub(crate) async fn end_transaction(&mut self, how: End, limit: Duration) -> Result<(), sqlx::Error> {
+        if self.transaction_depth() == 0 {
+            let sql = match how {
+                End::Commit => "COMMIT",
+                End::Rollback => "ROLLBACK",
+            };
+            self.run_text(sql, limit).await?;
+        } else {
+            let conn = self.ask()?;
+            let answer = match how {
+                End::Commit => within(limit, MySqlTransactionManager::commit(conn)).await,
+                End::Rollback => within(limit, MySqlTransactionManager::rollback(conn)).await,
+            };
+            self.heard(answer, limit)?;
+        }
         self.exposed = false;
-        Ok(())
-    }
-
-    /// Rolls back what [`begin`](Self::begin) began (or the innermost savepoint).
-    pub(crate) async fn rollback(&mut self, limit: Duration) -> Result<(), sqlx::Error> {
-        let answer = within(limit, MySqlTransactionManager::rollback(self.ask()?)).await;
-        self.heard(answer, limit)?;
-        self.exposed = false;
+        self.transaction = self.transaction_depth() > 0;
         Ok(())
     }
 
@@ -310,16 +342,22 @@ impl Drop for Lease {
             return;
         };
         match self.wire.phase {
-            Phase::Ready if self.dirty.is_none() && self.apart.is_none() && !self.exposed => slot.0.put_back(link),
-            Phase::Ready => link.close(),
+            Phase::Ready if self.dirty.is_some() || !self.apart.is_none() || self.exposed => link.close(),
+            Phase::Ready if self.transaction => {
+                let mut open = Lease::new(link, slot);
+                open.transaction = true;
+                settle::roll_back_in_background(open);
+            }
+            Phase::Ready => slot.0.put_back(link),
             // These are closed anyway, and a good-bye in the middle of rows is understood.
-            Phase::Unread if self.dirty.is_some() || !self.apart.is_none() => link.close(),
+            Phase::Unread if self.dirty.is_some() || !self.apart.is_none() || self.transaction => link.close(),
             Phase::Unread => {
                 // The lease lives on in a task; its mark says "asking", so that a runtime that ends before the task
                 // has begun closes the connection.
                 let wire = Wire { phase: Phase::Asking, told: false, untried: false };
                 let held = Some(Held { link, slot });
-                let unread = Lease { held, wire, dirty: None, apart: Apart::default(), exposed: false };
+                let unread =
+                    Lease { held, wire, dirty: None, apart: Apart::default(), exposed: false, transaction: false };
                 settle::in_background(unread);
             }
             Phase::Asking => {

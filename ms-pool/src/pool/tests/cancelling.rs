@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use sqlx_core::sql_str::SqlSafeStr;
 use tokio::time::{Instant, timeout};
 
 use super::relay::{Relay, Weather};
@@ -147,7 +148,7 @@ async fn a_statement_that_is_too_slow_is_given_up_and_so_is_its_connection() {
     assert_eq!((code(&error), lease.phase()), (2013, Phase::Asking));
     let next = number(&mut lease, text("SELECT 1")).await.unwrap_err();
     assert!(matches!(Error::of(&next), Some(Error::Abandoned { .. })), "{next:?}");
-    assert!(lease.begin(None, SOON).await.is_err());
+    assert!(lease.start_transaction("BEGIN".into_sql_str(), SOON).await.is_err());
     drop(lease);
     until("the order", || pool.state().counters.kills_sent == 1).await;
     is_sound(&pool).await;

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use sqlx_core::sql_str::SqlSafeStr;
 use tokio::time::{Instant, timeout};
 
 use super::world::*;
 use crate::error::Error;
 use crate::pool::*;
+use crate::transaction::End;
 
 #[test]
 fn a_thousand_pools_cost_nothing_and_need_no_runtime() {
@@ -175,10 +177,10 @@ async fn dirty_and_exposed_connections_are_closed() {
     assert_eq!(pool.state().size(), 0);
 
     let mut exposed = lease(&pool).await.unwrap();
-    exposed.begin(None, SOON).await.unwrap();
+    exposed.start_transaction("BEGIN".into_sql_str(), SOON).await.unwrap();
     exposed.expose();
     assert_eq!((exposed.is_exposed(), exposed.transaction_depth()), (true, 1));
-    exposed.rollback(SOON).await.unwrap();
+    exposed.end_transaction(End::Rollback, SOON).await.unwrap();
     assert_eq!((exposed.is_exposed(), exposed.transaction_depth()), (false, 0));
     drop(exposed);
     assert_eq!(pool.state().size(), 0);
