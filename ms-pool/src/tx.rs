@@ -138,7 +138,8 @@ impl Tx {
         };
         let protocol = if stmt.args.is_some() { Protocol::Prepared } else { Protocol::Text };
         self.note(stmt.sql.as_str(), protocol);
-        self.held_mut().fetch_many(stmt).boxed()
+        let lease = self.lease.as_mut().expect("only the end takes it");
+        self.cluster.fetch_on(lease, stmt)
     }
 }
 
@@ -225,9 +226,9 @@ impl<'c> Executor<'c> for &'c mut Tx {
     where
         'c: 'e,
     {
-        let lease = self.held_mut();
-        let limit = lease.pool().limits().statement_timeout;
-        Box::pin(async move { lease.prepare_with(sql, parameters, limit).await })
+        let lease = self.lease.as_mut().expect("only the end takes it");
+        let cluster = &self.cluster;
+        Box::pin(async move { cluster.prepare_on(lease, &sql, parameters).await })
     }
 
     #[doc(hidden)]

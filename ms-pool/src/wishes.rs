@@ -11,6 +11,7 @@ use crate::{
     account::Account,
     error::server_error,
     pool::{Apart, Charset, Lease, Target},
+    transient::Tried,
 };
 
 /// How long a server may take to change one setting of its connection.
@@ -88,6 +89,14 @@ impl Wish {
             Wish::Database(_) => "select_db",
             Wish::Charset(_) => "set_charset",
             Wish::Autocommit(_) => "set_autocommit",
+        }
+    }
+
+    /// What it is, should it fail.
+    pub(crate) fn tried(&self) -> Tried<'static> {
+        match self {
+            Wish::Autocommit(true) => Tried::Commit,
+            Wish::Autocommit(false) | Wish::Database(_) | Wish::Charset(_) => Tried::Call,
         }
     }
 

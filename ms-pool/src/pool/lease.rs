@@ -34,6 +34,8 @@ pub(crate) struct Lease {
     wire: Wire,
     /// Why the connection may not be used by anybody else.
     dirty: Option<&'static str>,
+    /// How many marks that mark stands for.
+    marks: u8,
     /// How it differs from its pool's others, to whom it is of no use as long as it does.
     apart: Apart,
     /// Somebody else had the connection in hand: what was sent is not known.
@@ -50,14 +52,14 @@ impl Lease {
     /// Of a connection just made.
     pub(super) fn new(link: Link, slot: Slot) -> Self {
         let wire = Wire { phase: Phase::Ready, told: false, untried: false };
-        Self { held: Some(Held { link, slot }), wire, dirty: None, apart: Apart::default(), exposed: false }
+        Self { held: Some(Held { link, slot }), wire, dirty: None, marks: 0, apart: Apart::default(), exposed: false }
     }
 
     /// Of a connection from the shelf.
     #[inline]
     pub(super) fn reused(link: Link, slot: Slot) -> Self {
         let wire = Wire { phase: Phase::Ready, told: false, untried: true };
-        Self { held: Some(Held { link, slot }), wire, dirty: None, apart: Apart::default(), exposed: false }
+        Self { held: Some(Held { link, slot }), wire, dirty: None, marks: 0, apart: Apart::default(), exposed: false }
     }
 
     fn held(&self) -> &Held {
@@ -100,11 +102,18 @@ impl Lease {
     /// Marks the connection as not fit for others; it will be closed. The first cause stays.
     pub(crate) fn taint(&mut self, cause: &'static str) {
         self.dirty.get_or_insert(cause);
+        self.marks = self.marks.saturating_add(1);
     }
 
     /// Takes the mark away: whatever it was for was undone.
     pub(crate) fn untaint(&mut self) {
         self.dirty = None;
+        self.marks = 0;
+    }
+
+    /// How often it was [tainted](Self::taint).
+    pub(crate) fn marks(&self) -> u8 {
+        self.marks
     }
 
     pub(crate) fn dirty(&self) -> Option<&'static str> {
@@ -319,7 +328,7 @@ impl Drop for Lease {
                 // has begun closes the connection.
                 let wire = Wire { phase: Phase::Asking, told: false, untried: false };
                 let held = Some(Held { link, slot });
-                let unread = Lease { held, wire, dirty: None, apart: Apart::default(), exposed: false };
+                let unread = Lease { held, wire, dirty: None, marks: 0, apart: Apart::default(), exposed: false };
                 settle::in_background(unread);
             }
             Phase::Asking => {
