@@ -29,6 +29,7 @@ use crate::{
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode},
+    transient::Transient,
     url,
 };
 
@@ -194,6 +195,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         warnings,
         counting: counting(section.switches, settings, &section.settings),
         server_charset: section.server_charset.is_some(),
+        transient: section.transient_errors.as_ref().map(Transient::new),
     };
     finish(builder, nodes, plan)
 }
@@ -307,6 +309,7 @@ fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Clust
         warnings: Vec::new(),
         counting: counting(switches, settings, &Settings::default()),
         server_charset: false,
+        transient: None,
     };
     finish(builder, nodes, plan)
 }
@@ -321,6 +324,7 @@ struct Plan {
     warnings: Vec<Diagnostic>,
     counting: bool,
     server_charset: bool,
+    transient: Option<Transient>,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
@@ -350,6 +354,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         sql_mode: KnownSqlMode::default(),
         server_charset: plan.server_charset,
         classes: Classes::default(),
+        transient: plan.transient,
     }))
 }
 

@@ -15,6 +15,7 @@ use crate::{
     error::{Failure, Failures},
     pool::{Charset, Phase},
     session::Slot,
+    transient::Tries,
     wishes::{Wish, Wishes},
 };
 
@@ -143,6 +144,7 @@ impl Session {
         if self.cluster.is_closed() {
             return Err(Error::Closed);
         }
+        self.take_in_eager();
         let Self { cluster, slots, core } = self;
         let account = Account::new(cluster, user, Arc::new(credentials), database).await?;
         let wishes = core.wishes.get_or_insert_default();
@@ -159,12 +161,18 @@ impl Session {
         drop(former);
         let wishes = core.wishes.as_deref().expect("they were just made");
         let replaced = join_all(pools.into_iter().map(async |(server, pool)| {
-            let opened = async {
+            let opened = async || {
                 let mut lease = pool.lease(pool.acquire_deadline()).await?;
                 wishes.fulfil_on(&mut lease).await?;
                 Ok::<_, Error>(lease)
             };
-            (server, opened.await)
+            let mut tries = Tries::default();
+            loop {
+                match opened().await {
+                    Err(error) if cluster.try_connecting_again(&error, &mut tries).await => {}
+                    opened => return (server, opened),
+                }
+            }
         }));
         let mut failures = Vec::new();
         for (server, opened) in replaced.await {
@@ -181,9 +189,10 @@ impl Session {
 
     async fn broadcast(&mut self, wish: Wish) -> Result<(), Error> {
         self.take_in_spare();
+        self.take_in_eager();
         let strict = self.cluster.inner.rules.is_strict();
         let call = wish.call();
-        let Self { slots, core, .. } = self;
+        let Self { slots, core, cluster } = self;
         core.wishes.get_or_insert_with(Box::<Wishes>::default).record(wish.clone());
         // What the next statement would replace is not asked; its successor will be told.
         slots.0.retain(|slot| match slot.lease.phase() {
@@ -194,10 +203,38 @@ impl Session {
         let wish = &wish;
         let told = join_all(slots.0.iter_mut().map(async |Slot { server, lease, .. }| {
             lease.settle(SETTLE_LIMIT).await;
-            (*server, wish.fulfil_on(lease).await)
+            let mut tries = Tries::default();
+            loop {
+                match wish.fulfil_on(lease).await {
+                    Err(error) if cluster.try_again(lease, wish.tried(), &error, &mut tries).await => {}
+                    told => return (*server, told),
+                }
+            }
         }));
-        let failures = told.await.into_iter().filter_map(|(server, told)| Some((server, told.err()?))).collect();
+        let mut failures: Vec<_> =
+            told.await.into_iter().filter_map(|(server, told)| Some((server, told.err()?))).collect();
+        // One that was dead before it was asked anything has refused nothing; its successor will be told.
+        let dead = |slot: &Slot| slot.lease.is_untried() && slot.lease.phase() == Phase::Broken;
+        failures.retain(|(server, _)| !slots.get(*server).is_some_and(dead));
+        slots.0.retain(|slot| !dead(slot));
         self.reported(call, failures)
+    }
+
+    /// Where `lazy_connections` is off, the original's handle had all its connections from the start. Those that lie open
+    /// become the session's, so that a server's refusal shows with the call and not with a statement to come.
+    fn take_in_eager(&mut self) {
+        let Self { cluster, slots, core } = self;
+        if cluster.inner.lazy {
+            return;
+        }
+        for server in (0..).take(cluster.inner.members.len()).map(ServerIx::new) {
+            if slots.get(server).is_none()
+                && let Some(lease) = core.try_lease(cluster, server)
+            {
+                // Not at the end: that is the one used last.
+                slots.0.insert(0, Slot::new(server, lease));
+            }
+        }
     }
 
     fn reported(&self, call: &'static str, mut failures: Vec<(ServerIx, sqlx::Error)>) -> Result<(), Error> {

@@ -20,6 +20,7 @@ use crate::{
     events::Hooks,
     pool::ServerPool,
     state::{ServerIdentity, ServerInfo, ServerState},
+    transient::Transient,
 };
 
 /// How long [`Cluster::close`] waits for connections in use.
@@ -70,6 +71,8 @@ pub(crate) struct Inner {
     /// The file names a character set for all connections.
     pub(crate) server_charset: bool,
     pub(crate) classes: Classes,
+    /// `None` when nothing is done again.
+    pub(crate) transient: Option<Transient>,
 }
 
 /// One server of the cluster.

@@ -379,10 +379,7 @@ pub fn code(error: &sqlx::Error) -> u16 {
         return ours.code();
     }
     if let Some(theirs) = server_error(error) {
-        return match theirs.number() {
-            1927 | 3169 | 4031 => LOST,
-            number => number,
-        };
+        return if hangs_up(theirs.number()) { LOST } else { theirs.number() };
     }
     match error {
         sqlx::Error::Io(error) => match error.kind() {
@@ -398,6 +395,11 @@ pub fn code(error: &sqlx::Error) -> u16 {
         sqlx::Error::Protocol(_) => MALFORMED,
         _ => UNKNOWN,
     }
+}
+
+/// Whether an error is the server's good-bye: it has closed the connection.
+pub(crate) fn hangs_up(number: u16) -> bool {
+    matches!(number, 1927 | 3169 | 4031)
 }
 
 /// What the server said, if it was the server.

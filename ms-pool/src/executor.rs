@@ -49,8 +49,8 @@ impl Session {
     fn run_now<'c>(&'c mut self, routed: Routed, stmt: Stmt) -> BoxStream<'c, Item> {
         // Routing moved the slot to the end.
         let untried = self.slots.0.last().is_some_and(|slot| slot.lease.is_untried());
-        if routed.proven_read && untried {
-            // It may have to be sent again, on a connection that has yet to be made.
+        if (routed.proven_read && untried) || self.cluster.inner.transient.is_some() {
+            // It may have to be sent again, perhaps on a connection that has yet to be made.
             let mut stmt = Some(stmt);
             let run = move |out| async move { run(self, routed, &mut stmt, None, &out).await };
             return Box::pin(TryAsyncStream::new(run));
@@ -128,8 +128,7 @@ impl Session {
         let stmt = Stmt::prepared(sql);
         let server = self.route_only(&stmt, route).await?;
         let slot = self.slots.use_now(server).expect("it was routed there");
-        let limit = slot.lease.pool().limits().statement_timeout;
-        slot.lease.prepare_with(stmt.sql, parameters, limit).await
+        self.cluster.prepare_on(&mut slot.lease, &stmt.sql, parameters).await
     }
 
     async fn describe_on(&mut self, sql: SqlStr, route: Option<Route>) -> Result<Describe<MySql>, sqlx::Error> {

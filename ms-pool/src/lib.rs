@@ -53,6 +53,7 @@ mod class; // what a statement is, found again
 mod executor; // sqlx's traits
 mod route; // performs the router's steps
 mod run; // sends a routed statement
+mod transient; // does again what failed with a passing error
 
 mod credentials; // where passwords come from
 mod error; // what can go wrong

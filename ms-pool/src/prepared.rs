@@ -6,7 +6,7 @@
 use std::{fmt, sync::Arc};
 
 use futures_core::stream::BoxStream;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::TryStreamExt;
 use ms_filters::{Role, ServerIx};
 use sqlx_core::sql_str::{SqlSafeStr, SqlStr};
 use sqlx_mysql::{MySqlArguments, MySqlQueryResult, MySqlRow};
@@ -61,8 +61,7 @@ impl Session {
         let server = self.route(&stmt, None).await?.server;
         let role = self.cluster.member(server).role;
         let slot = self.slots.use_now(server).expect("it was routed there");
-        let limit = slot.lease.pool().limits().statement_timeout;
-        slot.lease.prepare_with(stmt.sql.clone(), &[], limit).await?;
+        self.cluster.prepare_on(&mut slot.lease, &stmt.sql, &[]).await?;
         slot.prepared = true;
         let (name, connection_id) = (Arc::clone(slot.lease.server()), slot.lease.identity().connection_id);
         Ok(Prepared { sql: stmt.sql, server, name, role, connection_id })
@@ -115,7 +114,7 @@ impl Prepared {
             return failed(Error::PreparedLost { server: Arc::clone(&self.name) }.into());
         };
         let stmt = Stmt { sql: self.sql.clone(), args: Some(arguments), persistent: true };
-        slot.lease.fetch_many(stmt).boxed()
+        session.cluster.fetch_on(&mut slot.lease, stmt)
     }
 
     /// Runs it and returns all rows; see [`fetch`](Self::fetch).

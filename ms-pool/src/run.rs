@@ -1,11 +1,12 @@
 //! Sends a routed statement and hands its answer on.
 //!
-//! Two things can make the first try not the last, and both can only show before the first row:
+//! Three things can make the first try not the last, and both can only show before the first row:
 //!
 //! - a **proven read** meets a connection from the idle stack that died there: it is sent once more, on a fresh
 //!   connection to the same server, or where failover leads if that server cannot be reached any more;
 //! - a **replica's belt** refuses a read that turns out to write (error 1792, for example in a stored function): the
-//!   primary gets it, once.
+//!   primary gets it, once;
+//! - the section says that **the error passes**: the same connection gets it again (see [`transient`](crate::transient)).
 //!
 //! The common case needs neither and must cost next to nothing, so there are two ways through this file. [`Running`] is the
 //! fast one: the driver's own stream, watched for its first item. [`run`] is the other: an async block that may wait, open and
@@ -30,6 +31,7 @@ use crate::{
     route::{Routed, replace, reroute_among},
     session::{Core, Slot},
     transaction::answered,
+    transient::{Tried, Tries},
 };
 
 /// A part of an answer.
@@ -63,12 +65,14 @@ pub(crate) fn run<'s>(
     // Not an `async fn`, which would keep each argument twice, and the statement stays where it is: this future is made for
     // every statement of a `&Cluster`, and above a thousand bytes the allocator takes its slow way.
     async move {
+        let mut tries = Tries::default();
         loop {
             let Routed { server, proven_read, belted, control } = routed;
             let slot = session.slots.use_now(server).expect("it was routed there");
             let may_repeat = proven_read && slot.lease.is_untried();
             // It is kept only where there may be a second time, and only until the first row.
-            let sent = if may_repeat || belted { stmt.clone() } else { stmt.take() };
+            let keep = may_repeat || belted || session.cluster.inner.transient.is_some();
+            let sent = if keep { stmt.clone() } else { stmt.take() };
             let mut answer = slot.lease.fetch_many(sent.expect("it has not been sent, or was kept"));
             let error = loop {
                 match answer.next().await {
@@ -87,11 +91,8 @@ pub(crate) fn run<'s>(
                 }
             };
             drop(answer);
-            if let Some(control) = control {
-                answered(session, control, server, false);
-            }
             let Some(again) = &*stmt else {
-                return Err(error);
+                return refused(session, routed, error);
             };
             if may_repeat && broke(&error) {
                 session.cluster.count(Counter::ReadRepeated, 1);
@@ -108,10 +109,20 @@ pub(crate) fn run<'s>(
                 session.cluster.count(Counter::BeltRerouted, 1);
                 routed = session.route(again, Some(Route::Primary)).await?;
             } else {
-                return Err(error);
+                let tried = Tried::Statement(again);
+                if !Box::pin(session.cluster.try_again(&mut slot.lease, tried, &error, &mut tries)).await {
+                    return refused(session, routed, error);
+                }
             }
         }
     }
+}
+
+fn refused(session: &mut Session, routed: Routed, error: sqlx::Error) -> Result<(), sqlx::Error> {
+    if let Some(control) = routed.control {
+        answered(session, control, routed.server, false);
+    }
+    Err(error)
 }
 
 async fn forward(mut answer: Guarded<'_>, out: &Yielder<Part>) -> Result<(), sqlx::Error> {

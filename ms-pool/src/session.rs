@@ -81,6 +81,12 @@ pub(crate) struct Slot {
     pub(crate) prepared: bool,
 }
 
+impl Slot {
+    pub(crate) fn new(server: ServerIx, lease: Lease) -> Self {
+        Self { server, lease, wrote: false, prepared: false }
+    }
+}
+
 impl Slots {
     #[inline]
     pub(crate) fn position(&self, server: ServerIx) -> Option<usize> {
@@ -107,7 +113,7 @@ impl Slots {
             // Most sessions use one server, two at most.
             self.0 = Vec::with_capacity(2);
         }
-        self.0.push(Slot { server, lease, wrote: false, prepared: false });
+        self.0.push(Slot::new(server, lease));
         self.0.last_mut().expect("it was just put there")
     }
 

@@ -91,7 +91,7 @@ counters! {
     GtidImplicitCommitSuccess = "gtid_implicit_commit_injections_success",
     /// A position could not be written with a commit that something else implied.
     GtidImplicitCommitFailure = "gtid_implicit_commit_injections_failure",
-    /// A statement was repeated because its error is one of `transient_error`. Stays 0: the key has no effect yet.
+    /// A statement or a call was done again because its error is one of `transient_error`; the first try does not count.
     TransientErrorRetries = "transient_error_retries",
     /// A Fabric server was asked for shards and answered. Stays 0: Fabric is not there yet, here and below.
     FabricLookupSuccess = "fabric_sharding_lookup_servers_success",

@@ -19,6 +19,7 @@ use crate::{
     pool::{Phase, Stmt},
     route::open,
     session::{Core, Slot, Slots},
+    transient::{Tried, Tries},
 };
 
 /// How long `COMMIT` and `ROLLBACK` may take. A semi-synchronous primary waits up to ten seconds by default.
@@ -322,7 +323,7 @@ pub(crate) async fn begin_at(
     slots: &mut Slots,
     server: ServerIx,
 ) -> Result<(), sqlx::Error> {
-    let mut tries = 0..2;
+    let (mut connections, mut tries) = (0..2, Tries::default());
     loop {
         let Progress::Begun(beginning) = &core.trx.progress else {
             return Ok(());
@@ -332,7 +333,7 @@ pub(crate) async fn begin_at(
         // Nothing has been begun on a connection that was dead, and nothing is lost with one that holds nothing. In `classic`
         // a broken connection stays broken.
         let expendable = cluster.inner.rules.is_strict() && slot.lease.dirty().is_none() && !slot.prepared;
-        let may_repeat = tries.next() == Some(0) && (slot.lease.is_untried() || expendable);
+        let may_repeat = connections.next() == Some(0) && (slot.lease.is_untried() || expendable);
         let limit = slot.lease.pool().limits().acquire_timeout;
         match slot.lease.start_transaction(sql, limit).await {
             Ok(()) => {
@@ -345,6 +346,7 @@ pub(crate) async fn begin_at(
                 slots.remove(server);
                 open(cluster, core, slots, server).await?;
             }
+            Err(error) if cluster.try_again(&mut slot.lease, Tried::Call, &error, &mut tries).await => {}
             Err(error) => {
                 core.trx.end();
                 cluster.inner.hooks.warn("Failed to start transaction after choosing a server".to_owned());
@@ -415,7 +417,14 @@ impl Session {
         self.core.for_transaction = false;
         let slot = self.slots.use_now(routed?.server).expect("it was routed there");
         let limit = slot.lease.pool().limits().acquire_timeout;
-        slot.lease.start_transaction(stmt.sql, limit).await?;
+        let mut tries = Tries::default();
+        loop {
+            match slot.lease.start_transaction(stmt.sql.clone(), limit).await {
+                Err(error) if self.cluster.try_again(&mut slot.lease, Tried::Call, &error, &mut tries).await => {}
+                Err(error) => return Err(error),
+                Ok(()) => break,
+            }
+        }
         self.core.trx.progress = Progress::Loose;
         Ok(())
     }
@@ -427,7 +436,8 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// The server's, after which the transaction is still open; [`Error::TransactionLost`] when its connection is gone, so
+    /// The server's: a refused `COMMIT` has undone the transaction (as the original, `classic` goes on as if it were open);
+    /// [`Error::TransactionLost`] when its connection is gone, so
     /// that it was rolled back. When the connection breaks now or no answer comes within 30 seconds nobody knows whether
     /// it was committed.
     ///
@@ -490,7 +500,14 @@ impl Session {
             core.trx.lost = None;
             return if how == End::Commit { Err(lost(cluster, server).into()) } else { Ok(()) };
         }
-        let ended = slot.lease.end_transaction(how, END_LIMIT).await;
+        let tried = if how == End::Commit { Tried::Commit } else { Tried::Call };
+        let mut tries = Tries::default();
+        let ended = loop {
+            match slot.lease.end_transaction(how, END_LIMIT).await {
+                Err(error) if cluster.try_again(&mut slot.lease, tried, &error, &mut tries).await => {}
+                ended => break ended,
+            }
+        };
         if let Err(error) = ended {
             if strict && !slot.lease.is_ready() {
                 // It is told now; what there was is gone one way or the other.
@@ -501,6 +518,9 @@ impl Session {
                 if how == End::Rollback {
                     return Ok(());
                 }
+            } else if strict && how == End::Commit {
+                // A `COMMIT` that is refused has undone the transaction (measured on both families, `transient.rs`).
+                core.trx.end();
             }
             return Err(error);
         }

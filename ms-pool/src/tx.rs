@@ -309,9 +309,8 @@ macro_rules! guard {
                 'c: 'e,
             {
                 Box::pin(async move {
-                    let lease = self.session.bound_lease()?;
-                    let limit = lease.pool().limits().statement_timeout;
-                    lease.prepare_with(sql, parameters, limit).await
+                    let cluster = self.session.cluster.clone();
+                    cluster.prepare_on(self.session.bound_lease()?, &sql, parameters).await
                 })
             }
 

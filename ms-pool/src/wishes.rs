@@ -12,6 +12,7 @@ use crate::{
     error::server_error,
     pool::{Apart, Charset, Lease, Target},
     transaction::{END_LIMIT, End},
+    transient::Tried,
 };
 
 /// How long a server may take to change one setting of its connection.
@@ -92,6 +93,14 @@ impl Wish {
         }
     }
 
+    /// What it is, should it fail.
+    pub(crate) fn tried(&self) -> Tried<'static> {
+        match self {
+            Wish::Autocommit(true) => Tried::Commit,
+            Wish::Autocommit(false) | Wish::Database(_) | Wish::Charset(_) => Tried::Call,
+        }
+    }
+
     fn described(&self) -> &'static str {
         match self {
             Wish::Database(_) => "the session's default database",
@@ -136,13 +145,13 @@ impl Wish {
     ///
     /// Safe for the pool; dropped before it is done it costs the connection.
     pub(crate) async fn fulfil_on(&self, lease: &mut Lease) -> Result<(), sqlx::Error> {
-        let before = lease.apart();
-        // Before it is sent: a future that is dropped must not leave a changed connection that nobody knows of.
-        lease.set_apart(before.with(self.apart()));
         if *self == Wish::Autocommit(true) && lease.transaction_depth() > 0 {
             // The setting would commit it as well, and sqlx would go on counting it.
             lease.end_transaction(End::Commit, END_LIMIT).await?;
         }
+        let before = lease.apart();
+        // Before it is sent: a future that is dropped must not leave a changed connection that nobody knows of.
+        lease.set_apart(before.with(self.apart()));
         if let Err(error) = lease.run_text(&self.sql(), SETTING_LIMIT).await {
             if server_error(&error).is_some() {
                 lease.set_apart(before);

@@ -10,7 +10,8 @@ use std::sync::Arc;
 use ms_pool::{Cluster, Counter, Error, Password, Session, code};
 use sqlx::{AssertSqlSafe, Row, mysql::MySqlArguments};
 use support::{
-    account, address, builder, configured, connections_of, direct, number, primary_url, replica_url, section,
+    account, address, builder, configured, connections_of, direct, kill_connections_of, number, primary_url,
+    replica_url, section,
 };
 
 const PRIMARY: &str = "/*ms=primary*/";
@@ -304,5 +305,44 @@ async fn eager_in_classic_leaves_replicas_alone_when_a_primary_is_dead() {
         assert_eq!(builder.connect().await.unwrap_err().code(), 2003);
         let counts = (statistics.get(Counter::EagerPrimaryFailure), statistics.get(Counter::EagerReplicaSuccess));
         assert_eq!(counts, (1, replicas), "{compat}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn where_connections_are_eager_a_refusal_shows_with_the_call() {
+    for (lazy, refusals) in [("false", 3), ("true", 0)] {
+        let keys = format!(r#", "lazy_connections": {lazy}, "compat": "classic""#);
+        let db = Cluster::builder().config_text("test.json", section(&keys)).connect().await.unwrap();
+        let mut session = db.session();
+        let refused = session.select_db("calls_nowhere").await;
+        let failures = refused.map_or_else(|error| named(&error), |()| 0);
+        assert_eq!((failures, session.open_servers().count()), (refusals, refusals), "lazy: {lazy}");
+        let refused = session.change_user("calls_nobody", Password::NONE, None).await;
+        assert_eq!(refused.map_or_else(|error| named(&error), |()| 0), refusals, "lazy: {lazy}");
+    }
+}
+
+/// How many servers an error of a call names.
+fn named(error: &Error) -> usize {
+    match error {
+        Error::Broadcast { failures, .. } => failures.iter().count(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn an_eager_connection_that_died_meanwhile_refuses_nothing() {
+    account("calls_eager").await;
+    let keys = section(r#", "lazy_connections": false"#).replace(r#""app""#, r#""calls_eager""#);
+    let db = Cluster::builder().config_text("test.json", keys).connect().await.unwrap();
+    assert_eq!(kill_connections_of("calls_eager", &replica_url(1)).await, 1);
+    let mut session = db.session();
+    session.select_db("information_schema").await.unwrap();
+    assert_eq!(session.open_servers().count(), 2);
+    let database = "/*ms=replica*/SELECT DATABASE()";
+    for _ in 0..2 {
+        assert_eq!(text(&mut session, database).await.as_deref(), Some("information_schema"));
     }
 }

@@ -12,8 +12,7 @@ use super::{
     tls, transient_errors, xa,
 };
 use crate::{
-    Charset, Fabric, Failover, GtidInjection, PoolSettings, Role, Section, Server, Settings, Tls, TransientErrors,
-    TrxStickiness, Xa,
+    Charset, Fabric, Failover, GtidInjection, PoolSettings, Role, Section, Server, Settings, Tls, TrxStickiness, Xa,
     path::Path,
     raw::Member,
     read,
@@ -66,6 +65,8 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
     let filters = filters::lower(report, object.get("filters").as_ref(), &roster);
 
     let failover = object.get("failover").map_or_else(Failover::default, |field| failover::lower(report, &field));
+    let transient_errors = object.get("transient_error").filter(|field| !field.is_null());
+    let transient_errors = transient_errors.and_then(|field| transient_errors::lower(report, &field));
     let mut switch = |key: &str| {
         let field = object.get(key)?;
         read::switch(report, field.at(), field.node)
@@ -87,7 +88,7 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
         replicas: replicas.servers,
         filters,
         failover,
-        transient_errors: later.transient_errors,
+        transient_errors,
         lazy_connections,
         master_on_write,
         trx_stickiness: object.get("trx_stickiness").and_then(|field| trx_stickiness(report, &field)),
@@ -135,7 +136,6 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
 /// Settings of the original for what does not exist here yet. Whether they are right is checked all the same.
 #[derive(Default)]
 struct Later {
-    transient_errors: Option<TransientErrors>,
     gtid_injection: Option<GtidInjection>,
     xa: Option<Xa>,
     fabric: Option<Fabric>,
@@ -144,13 +144,6 @@ struct Later {
 fn later(report: &mut Report<'_>, section: &Object<'_>, localhost: Localhost) -> Later {
     let get = |key: &str| section.get(key).filter(|field| !field.is_null());
     let mut later = Later::default();
-    if let Some(field) = get("transient_error") {
-        later.transient_errors = transient_errors::lower(report, &field);
-        // Without codes there is nothing to support.
-        if later.transient_errors.is_some() {
-            report.add(field.at_key(), Problem::warning(not_yet(&field)));
-        }
-    }
     let fabric = get("fabric");
     let mut counted = |key: &str, read: &mut dyn FnMut(&mut Report<'_>, &Field<'_>)| {
         let Some(field) = get(key) else { return };

@@ -4,8 +4,6 @@ use ms_config::TransientErrors;
 
 use super::{accepted, refused, rendered, warned};
 
-const LATER: &str = "`transient_error` is not supported yet";
-
 #[test]
 fn codes_are_tried_once_more_after_a_moment_unless_configured() {
     let transient = settings(r#"{"mysql_error_codes": [1205, "1213"]}"#);
@@ -64,7 +62,7 @@ fn with(value: &str) -> String {
 
 #[track_caller]
 fn settings(value: &str) -> TransientErrors {
-    warned(&with(value), LATER).transient_errors.expect("codes")
+    accepted(&with(value)).transient_errors.expect("codes")
 }
 
 #[track_caller]

@@ -19,6 +19,10 @@ impl Apart {
         self.0 == 0
     }
 
+    pub(crate) fn has(self, setting: Self) -> bool {
+        self.0 & setting.0 == setting.0
+    }
+
     pub(crate) fn with(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }

@@ -35,6 +35,8 @@ pub(crate) struct Lease {
     wire: Wire,
     /// Why the connection may not be used by anybody else.
     dirty: Option<&'static str>,
+    /// How many marks that mark stands for.
+    marks: u8,
     /// How it differs from its pool's others, to whom it is of no use as long as it does.
     apart: Apart,
     /// Somebody else had the connection in hand: what was sent is not known.
@@ -64,7 +66,7 @@ impl Lease {
     #[inline]
     fn with(link: Link, slot: Slot, wire: Wire) -> Self {
         let held = Some(Held { link, slot });
-        Self { held, wire, dirty: None, apart: Apart::default(), exposed: false, transaction: false }
+        Self { held, wire, dirty: None, marks: 0, apart: Apart::default(), exposed: false, transaction: false }
     }
 
     fn held(&self) -> &Held {
@@ -107,11 +109,18 @@ impl Lease {
     /// Marks the connection as not fit for others; it will be closed. The first cause stays.
     pub(crate) fn taint(&mut self, cause: &'static str) {
         self.dirty.get_or_insert(cause);
+        self.marks = self.marks.saturating_add(1);
     }
 
     /// Takes the mark away: whatever it was for was undone.
     pub(crate) fn untaint(&mut self) {
         self.dirty = None;
+        self.marks = 0;
+    }
+
+    /// How often it was [tainted](Self::taint).
+    pub(crate) fn marks(&self) -> u8 {
+        self.marks
     }
 
     pub(crate) fn dirty(&self) -> Option<&'static str> {
@@ -355,10 +364,7 @@ impl Drop for Lease {
                 // The lease lives on in a task; its mark says "asking", so that a runtime that ends before the task
                 // has begun closes the connection.
                 let wire = Wire { phase: Phase::Asking, told: false, untried: false };
-                let held = Some(Held { link, slot });
-                let unread =
-                    Lease { held, wire, dirty: None, apart: Apart::default(), exposed: false, transaction: false };
-                settle::in_background(unread);
+                settle::in_background(Lease::with(link, slot, wire));
             }
             Phase::Asking => {
                 if self.wire.told {
