@@ -48,7 +48,7 @@ pub use self::{
     random::Random,
     reason::Reason,
     record::{Record, Removal, Sink},
-    request::{Request, Settings, Split, Stickiness, Transaction},
+    request::{Held, Request, Settings, Split, Stickiness, Transaction},
     rng::Rng,
     round_robin::RoundRobin,
     router::{Inputs, Router},

@@ -48,6 +48,12 @@ reasons! {
     TransactionOnPrimary = "transaction_on_primary", "a transaction keeps to one primary";
     TransactionReads = "transaction_reads", "a read-only transaction may use a replica";
     Pinned = "pinned", "the transaction is bound to its server";
+    HeldTable = "held_table", "the session has a temporary table there";
+    HeldLock = "held_lock", "the session has a lock there";
+    HeldVariable = "held_variable", "it mentions a variable that the session has set there";
+    HeldSetting = "held_setting", "the session has changed a setting there";
+    HeldPrepared = "held_prepared", "the session has prepared a statement by name there";
+    HeldUnknown = "held_unknown", "the session has run something there that may have left anything";
     AfterWrite = "after_write", "the session has written before and reads from primaries since";
 
     // What filters do.
@@ -95,6 +101,12 @@ impl Reason {
     /// The code as it reads inside a line.
     pub(crate) fn label(self) -> impl Display {
         Label(self.code())
+    }
+
+    /// Whether it speaks of what the session has set up on a connection.
+    #[must_use]
+    pub fn is_held(self) -> bool {
+        self.code().starts_with("held_")
     }
 
     /// Whether the name of the filter and the server it led to say it already.

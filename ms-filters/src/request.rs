@@ -2,7 +2,7 @@
 
 use ms_hints::{Level, Statement};
 
-use crate::server::ServerIx;
+use crate::{reason::Reason, server::ServerIx};
 
 /// One statement with all that decides where it may run.
 ///
@@ -22,6 +22,8 @@ pub struct Request<'a> {
     pub last_used: Option<ServerIx>,
     /// The transaction the session is in.
     pub transaction: Transaction,
+    /// What the session has set up on one of its connections, if the statement may depend on it.
+    pub held: Option<Held>,
     /// What the section says about splitting.
     pub settings: Settings,
     /// The service level that the session was given while running; it takes the place of the configured one.
@@ -33,7 +35,7 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn new(statement: &'a Statement<'a>) -> Self {
         let settings = Settings::default();
-        Request { statement, last_used: None, transaction: Transaction::None, settings, level: None }
+        Request { statement, last_used: None, transaction: Transaction::None, held: None, settings, level: None }
     }
 
     /// Whether a transaction binds the statement to its server, so that there is nothing to narrow.
@@ -56,6 +58,17 @@ pub enum Transaction {
     },
     /// It runs on this server and can run on no other.
     Pinned(ServerIx),
+}
+
+/// State of a session that lives on one connection: variables, temporary tables, locks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// Where it is.
+    pub server: ServerIx,
+    /// What it is: one of the reasons whose codes begin with `held`.
+    pub reason: Reason,
+    /// Statements that write may go there, too; otherwise reads only.
+    pub takes_writes: bool,
 }
 
 /// What the section says about splitting reads from writes.

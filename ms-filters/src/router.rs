@@ -140,7 +140,7 @@ impl Router {
             return Shares::candidates(&[candidates.primaries(), candidates.replicas()].concat());
         }
         let role = match aim(&mut attempt, inputs.request, candidates).0 {
-            Aim::Pinned(server) => return Shares::all_to(server),
+            Aim::Pinned(server) | Aim::Held(server) => return Shares::all_to(server),
             Aim::LastUsed => return inputs.request.last_used.map_or_else(Shares::unknown, Shares::all_to),
             Aim::Side(Role::Replica)
                 if candidates.replicas().is_empty() && self.failover.strategy != Strategy::Disabled =>
@@ -246,6 +246,11 @@ impl Router {
                 }
                 None => fail(attempt, Reason::NoLastUsed),
             },
+            Aim::Held(server) => {
+                inputs.session.wrote |= self.topology.server(server).role() == Role::Primary;
+                attempt.decision.about(None, reason, server);
+                self.take(attempt, inputs, server, By::LastUse)
+            }
             Aim::Pinned(server) => {
                 attempt.decision.about(None, reason, server);
                 attempt.decision.set_server(Some(server));

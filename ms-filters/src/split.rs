@@ -6,7 +6,8 @@
 //! 2. a read whose service level left no replica goes to a primary;
 //! 3. a transaction, where `trx_stickiness` is on: the server it is bound to, or the side it must start on; hints count
 //!    for nothing in it;
-//! 4. `master_on_write`: a read without a hint goes to a primary once the session has written.
+//! 4. what the session has set up on a connection, for statements without a hint that may depend on it: that connection;
+//! 5. `master_on_write`: a read without a hint goes to a primary once the session has written.
 
 use crate::{
     attempt::{Attempt, Target},
@@ -25,9 +26,11 @@ pub(crate) enum Aim {
     LastUsed,
     /// To the server its transaction runs on.
     Pinned(ServerIx),
+    /// To the server where what it depends on is.
+    Held(ServerIx),
 }
 
-/// Applies rules 2 to 4 to the class of a statement.
+/// Applies rules 2 to 5 to the class of a statement.
 pub(crate) fn aim(attempt: &mut Attempt, request: &Request<'_>, candidates: &Candidates) -> (Aim, Reason) {
     let mut aim = match attempt.class.target {
         Target::Side(role) => Aim::Side(role),
@@ -44,6 +47,15 @@ pub(crate) fn aim(attempt: &mut Attempt, request: &Request<'_>, candidates: &Can
         if request.settings.stickiness == Stickiness::Primary {
             attempt.tally.trx_primary_forced = 1;
         }
+    }
+    if let Some(held) = request.held
+        && !attempt.class.hinted
+        && match aim {
+            Aim::Side(role) => role == Role::Replica || held.takes_writes,
+            _ => false,
+        }
+    {
+        return (Aim::Held(held.server), held.reason);
     }
     let free_read = aim == Aim::Side(Role::Replica) && !attempt.class.hinted;
     if free_read && attempt.wrote && request.settings.primary_on_write {

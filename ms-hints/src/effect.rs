@@ -155,7 +155,11 @@ impl State {
     /// Anything: a procedure, an unknown function or statement, several statements at once.
     pub const UNKNOWN: State = State(1 << 10);
 
-    const NAMES: [(State, &'static str); 11] = [
+    /// A setting that applications choose once for all they do, given by a literal: time zone, SQL mode, isolation level, time
+    /// limits, character set. The same text gives it to another connection.
+    pub const SETTING: State = State(1 << 11);
+
+    const NAMES: [(State, &'static str); 12] = [
         (State::SESSION_VARIABLE, "session variable"),
         (State::USER_VARIABLE, "user variable"),
         (State::GLOBAL_VARIABLE, "global variable"),
@@ -167,12 +171,19 @@ impl State {
         (State::PREPARED, "prepared statement"),
         (State::XA, "XA branch"),
         (State::UNKNOWN, "unknown"),
+        (State::SETTING, "setting"),
     ];
 
     /// Whether nothing changed.
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
+    }
+
+    /// Whether any of `other` changed.
+    #[must_use]
+    pub const fn intersects(self, other: State) -> bool {
+        self.0 & other.0 != 0
     }
 
     /// Whether all of `other` changed.
@@ -640,9 +651,7 @@ mod tests {
 
     #[test]
     fn variables_are_sorted_by_whose_they_are() {
-        check("SET time_zone = '+00:00'", Effect::state(State::SESSION_VARIABLE));
-        check("SET NAMES utf8mb4", Effect::state(State::SESSION_VARIABLE));
-        check("SET CHARACTER SET utf8", Effect::state(State::SESSION_VARIABLE));
+        check("SET unique_checks = 0", Effect::state(State::SESSION_VARIABLE));
         check("SET ROLE a", Effect::state(State::SESSION_VARIABLE));
         check("SET @a = 1, @`b` = 2", Effect::state(State::USER_VARIABLE));
         check("SELECT 1 INTO @a", Effect::state(State::USER_VARIABLE));
@@ -654,6 +663,36 @@ mod tests {
         check("SET PERSIST_ONLY a = 1", Effect::state(State::GLOBAL_VARIABLE));
         check("SET @@global.a = 1, @b = 2", Effect::state(State::GLOBAL_VARIABLE | State::USER_VARIABLE));
         check("SET @@`a` = 1", Effect::state(State::UNKNOWN));
+    }
+
+    #[test]
+    fn settings_that_mean_the_same_anywhere_stand_out() {
+        for sql in [
+            "SET time_zone = '+00:00'",
+            "SET NAMES utf8mb4",
+            "SET NAMES 'utf8mb4' COLLATE 'utf8mb4_bin'",
+            "SET CHARACTER SET utf8",
+            "SET SESSION sql_mode = 'ANSI', @@session.lock_wait_timeout = 5",
+            "SET @@max_statement_time = DEFAULT",
+            "SET `time_zone` = 'UTC'",
+            "SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED",
+            "SET tx_isolation = 'SERIALIZABLE'",
+            "SET SESSION transaction_isolation = 'SERIALIZABLE'",
+        ] {
+            check(sql, Effect::state(State::SETTING));
+        }
+        for sql in [
+            "SET sql_mode = CONCAT(@@sql_mode, ',ANSI')",
+            "SET time_zone = @zone",
+            "SET lock_wait_timeout = (SELECT 1)",
+        ] {
+            assert!(!effect_of(sql).state.contains(State::SETTING), "{sql}");
+            assert!(effect_of(sql).state.contains(State::SESSION_VARIABLE), "{sql}");
+        }
+        for sql in ["SET @@tx_isolation = 'SERIALIZABLE'", "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE"] {
+            check(sql, Effect::state(State::TRANSACTION_SETTING));
+        }
+        check("SET time_zone = 'UTC', @a = 1", Effect::state(State::SETTING | State::USER_VARIABLE));
     }
 
     #[test]

@@ -13,6 +13,7 @@ use crate::{
     Counter, Credentials, Error, Session,
     account::Account,
     error::{Failure, Failures},
+    held::Holdings,
     pool::{Charset, Phase},
     session::Slot,
     transient::Tries,
@@ -155,6 +156,7 @@ impl Session {
         }
         // What was set on the connections goes with them.
         core.own_sql_mode = false;
+        core.holdings = Holdings::default();
         let former = std::mem::take(&mut slots.0);
         let pools: Vec<_> = former.iter().map(|slot| (slot.server, core.pool(cluster, slot.server))).collect();
         // Before their successors come: a server may allow so many connections and no more.
@@ -217,6 +219,7 @@ impl Session {
         let dead = |slot: &Slot| slot.lease.is_untried() && slot.lease.phase() == Phase::Broken;
         failures.retain(|(server, _)| !slots.get(*server).is_some_and(dead));
         slots.0.retain(|slot| !dead(slot));
+        core.holdings.told_all(slots, &wish.sql());
         self.reported(call, failures)
     }
 

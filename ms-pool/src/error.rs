@@ -177,6 +177,14 @@ pub enum Error {
         server: Arc<str>,
     },
 
+    /// A connection was given up in the middle of an answer, and with it what the session had set up there: temporary tables,
+    /// variables, locks.
+    #[error("what the session had set up on server `{server}` is lost, a statement there was abandoned")]
+    StateLost {
+        /// The server as the configuration names it.
+        server: Arc<str>,
+    },
+
     /// A savepoint was still open when the transaction was to end; it was rolled back as a whole.
     #[error("the transaction on server `{server}` was to end at depth {depth} instead of 1, so it was rolled back")]
     TransactionDepth {
@@ -245,7 +253,7 @@ impl Error {
             }
             Error::Connect { source, .. } | Error::Setup { source, .. } => code(source),
             Error::StatementTimeout { .. } | Error::TransactionLost { .. } => LOST,
-            Error::Abandoned { .. } | Error::PreparedLost { .. } => GONE,
+            Error::Abandoned { .. } | Error::PreparedLost { .. } | Error::StateLost { .. } => GONE,
             Error::Broadcast { failures, .. } => code(&failures.first().source),
             _ => UNKNOWN,
         }
@@ -346,6 +354,7 @@ impl From<Error> for sqlx::Error {
             Error::Abandoned { .. }
             | Error::Remembered { .. }
             | Error::PreparedLost { .. }
+            | Error::StateLost { .. }
             | Error::TransactionLost { .. } => sqlx::Error::Io(io::Error::new(io::ErrorKind::NotConnected, error)),
             Error::AcquireTimeout { .. } | Error::NoSlot => sqlx::Error::PoolTimedOut,
             Error::Credentials { .. } | Error::TlsFile { .. } | Error::Config { .. } => {

@@ -43,6 +43,7 @@ mod tx_options; // how it begins
 mod account; // a session's own account
 mod broadcast; // calls to all servers at once
 mod escape; // text for a string literal
+mod held; // what a session has set up
 mod introspection; // questions about just any server
 mod prepared; // a statement that stays where it is
 mod wishes; // what a session wants of its connections

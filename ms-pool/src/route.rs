@@ -11,7 +11,7 @@ use ms_filters::{Attempt, Inputs, Outcome, Request, Role, ServerIx, ServerState,
 use ms_hints::{Access, Effect, Protocol, Route, State, Statement, Transaction};
 
 use crate::{
-    Cluster, Counter, Error, Session,
+    Cluster, Counter, Error, Session, held,
     pool::{Lease, Phase, ServerPool, Stmt},
     session::{Core, Slot, Slots},
     transaction::{self, Control, control_of},
@@ -70,6 +70,7 @@ impl<'a> Question<'a> {
         request.settings = cluster.inner.rules.settings;
         request.last_used = core.last_used;
         request.level = core.level;
+        request.held = core.holdings.binding(cluster, slots, &self.statement);
         if core.trx.is_open() || self.control.is_some() {
             request.settings.stickiness = core.trx.stickiness(request.settings.stickiness);
             request.transaction = core.trx.for_router(self.control, slots);
@@ -140,6 +141,9 @@ pub(crate) fn route_now(
     {
         return Now::Refused(lost.into());
     }
+    if let Err(lost) = held::check(core, slots) {
+        return Now::Refused(lost.into());
+    }
     let question = Question::new(cluster, core, stmt, route);
     if core.ephemeral
         && let Some(what) = question.refused_without_session()
@@ -197,8 +201,8 @@ fn after(
 /// Whether the statement can go out as it is: a usable connection and no setting to change first.
 #[inline]
 fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
-    let ready = slots.get(server).is_some_and(|slot| slot.lease.is_ready());
-    ready
+    let ready = |slot: &Slot| slot.lease.is_ready() && !core.holdings.is_behind(slot.hold);
+    slots.get(server).is_some_and(ready)
         && !core.trx.waits_for_server()
         && question.control.is_none()
         && !must_lift_belt(cluster, core, slots, question, server)
@@ -245,13 +249,16 @@ fn settle_on(
             if !left.is_clean() {
                 soil(cluster, core, &mut slot.lease, left);
             }
+            if strict && !core.ephemeral {
+                core.holdings.note(&mut slot.hold, question.effect, statement.sql);
+            }
         }
         if strict {
             core.trx.note_setting(question.effect, server);
         }
         if core.trx.is_open() || control.is_some() {
             core.trx.at(server, control, core.trx.stickiness(cluster.inner.rules.settings.stickiness));
-            if control.is_some() {
+            if control.is_some_and(Control::transacts) {
                 slot.lease.set_transaction(true);
             }
         }
@@ -266,6 +273,9 @@ fn settle_on(
 fn announce(cluster: &Cluster, core: &mut Core, question: &Question<'_>, attempt: &Attempt) {
     let cause = question.statement.cause;
     count(cluster, attempt.tally());
+    if core.holdings.decided(attempt.decision()) {
+        cluster.count(Counter::StateBound, 1);
+    }
     cluster.inner.hooks.decided(attempt.decision(), cause, &cluster.inner.router);
     for warning in core.scratch.iter_mut().flat_map(|it| it.warnings().drain()) {
         cluster.inner.hooks.warn(warning);
@@ -309,7 +319,7 @@ fn soil(cluster: &Cluster, core: &mut Core, lease: &mut Lease, effect: Effect) {
     }
     lease.taint(cause);
     // Either may have set `sql_mode`.
-    core.own_sql_mode |= effect.state.contains(State::SESSION_VARIABLE) || effect.state.contains(State::UNKNOWN);
+    core.own_sql_mode |= effect.state.intersects(State::SESSION_VARIABLE | State::SETTING | State::UNKNOWN);
 }
 
 impl Session {
@@ -345,6 +355,7 @@ impl Session {
             let outcome = match step {
                 Step::Use(server) => {
                     if make_ready(cluster, core, slots, &question, server).await? {
+                        held::catch_up(cluster, core, slots, server).await?;
                         transaction::begin_at(cluster, core, slots, server).await?;
                         return Ok(settle_on(cluster, core, slots, &question, &attempt, server));
                     }

@@ -12,6 +12,7 @@ use ms_hints::{Cause, Level, SqlMode};
 use crate::{
     Cluster,
     events::DecisionEvent,
+    held::{Hold, Holdings},
     pool::{Lease, ServerPool},
     transaction::Trx,
     wishes::Wishes,
@@ -46,6 +47,7 @@ pub(crate) struct Core {
     pub(crate) last_used: Option<ServerIx>,
     pub(crate) last: Option<(Decision, Cause)>,
     pub(crate) trx: Trx,
+    pub(crate) holdings: Holdings,
     /// The service level it was given while running.
     pub(crate) level: Option<Level>,
     /// Made when it is needed.
@@ -79,11 +81,12 @@ pub(crate) struct Slot {
     pub(crate) wrote: bool,
     /// A statement was prepared on it that stays with it.
     pub(crate) prepared: bool,
+    pub(crate) hold: Hold,
 }
 
 impl Slot {
     pub(crate) fn new(server: ServerIx, lease: Lease) -> Self {
-        Self { server, lease, wrote: false, prepared: false }
+        Self { server, lease, wrote: false, prepared: false, hold: Hold::default() }
     }
 }
 
@@ -141,6 +144,7 @@ impl Session {
             last_used: None,
             last: None,
             trx: Trx::default(),
+            holdings: Holdings::default(),
             level: None,
             scratch: if ephemeral { SCRATCH.take() } else { None },
             ephemeral,

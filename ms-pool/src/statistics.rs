@@ -123,6 +123,8 @@ counters! {
     ReadRepeated = "read_repeated",
     /// A connection was closed on return because its session state had changed; own counter.
     DirtyClosed = "dirty_connections_closed",
+    /// A statement went where the session's state is (a temporary table, a variable, a lock); own counter.
+    StateBound = "state_bound_statements",
 }
 
 /// A set of counters. Cheap to share; [`Counter`] says what is counted.

@@ -16,6 +16,7 @@ use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
 use crate::{
     Cluster, Error, Session, TxOptions,
+    held::is_setting,
     pool::{Phase, Stmt},
     route::open,
     session::{Core, Slot, Slots},
@@ -66,13 +67,15 @@ pub(crate) struct Beginning {
     read_only: bool,
 }
 
-/// A statement that begins or ends a transaction by its text.
+/// A statement whose success the session has to know of: it begins or ends a transaction by its text, or is a setting.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Control {
     change: Change,
     autocommit: Option<bool>,
     /// A transaction was open already.
     was_open: bool,
+    /// It is a setting that the session's other connections are told.
+    is_setting: bool,
 }
 
 impl Control {
@@ -85,8 +88,15 @@ impl Control {
             Change::ImplicitCommit => is_open,
             _ => true,
         };
-        let control = Control { change: effect.transaction, autocommit: effect.autocommit, was_open: is_open };
-        (matters || effect.autocommit.is_some()).then_some(control)
+        let is_setting = is_setting(effect);
+        let control =
+            Control { change: effect.transaction, autocommit: effect.autocommit, was_open: is_open, is_setting };
+        (matters || is_setting || effect.autocommit.is_some()).then_some(control)
+    }
+
+    /// Whether the transaction is another afterwards.
+    pub(crate) fn transacts(self) -> bool {
+        self.change != Change::None || self.autocommit.is_some()
     }
 
     fn begins(self) -> bool {
@@ -233,19 +243,23 @@ impl Trx {
 /// What a statement does to the transaction of a session that reads it from the text.
 #[inline]
 pub(crate) fn control_of(cluster: &Cluster, core: &Core, effect: Effect) -> Option<Control> {
-    let nothing = effect.transaction == Change::None && effect.autocommit.is_none();
+    let nothing = effect.transaction == Change::None && effect.autocommit.is_none() && !is_setting(effect);
     if nothing || core.for_transaction || !cluster.inner.rules.is_strict() {
         return None;
     }
     Control::of(effect, core.trx.is_open())
 }
 
-/// The server has answered a statement that begins or ends a transaction by its text; `done` says how.
+/// The server has answered a statement that the session has to know of; `done` says how.
 #[cold]
 pub(crate) fn answered(session: &mut Session, control: Control, server: ServerIx, done: bool) {
     let Session { slots, core, .. } = session;
     if slots.get(server).is_none_or(|slot| slot.lease.phase() == Phase::Broken) {
         // The next statement will find out.
+        return;
+    }
+    if control.is_setting {
+        core.holdings.answered(slots, server, done);
         return;
     }
     match done {

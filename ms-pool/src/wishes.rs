@@ -109,7 +109,7 @@ impl Wish {
         }
     }
 
-    fn sql(&self) -> String {
+    pub(crate) fn sql(&self) -> String {
         match self {
             Wish::Database(name) => format!("USE `{}`", name.replace('`', "``")),
             Wish::Charset(charset) => format!("SET NAMES {charset}"),

@@ -35,11 +35,11 @@ pub(super) fn effect(mut ahead: Scanner<'_>) -> (Effect, Calls) {
         };
     }
     let effect = match ahead.key(word) {
-        NAMES | CHARSET | ROLE => Effect::state(State::SESSION_VARIABLE),
+        NAMES | CHARSET => Effect::state(State::SETTING),
+        ROLE => Effect::state(State::SESSION_VARIABLE),
         PASSWORD | DEFAULT => COMMITS,
-        _ if ahead.is_word(word, "CHARACTER") || ahead.is_word(word, "RESOURCE") => {
-            Effect::state(State::SESSION_VARIABLE)
-        }
+        _ if ahead.is_word(word, "CHARACTER") => Effect::state(State::SETTING),
+        _ if ahead.is_word(word, "RESOURCE") => Effect::state(State::SESSION_VARIABLE),
         _ => list(ahead),
     };
     (effect, Calls::Known)
@@ -67,10 +67,12 @@ fn list(mut ahead: Scanner<'_>) -> Effect {
 /// One item of the list, and the token that ends it.
 fn assignment(ahead: &mut Scanner<'_>) -> (Effect, Token) {
     let mut scope = Scope::Session;
+    // Not just the next transaction.
+    let mut lasts = false;
     let mut token = ahead.next_fine();
     match ahead.key(token) {
         GLOBAL | PERSIST => (scope, token) = (Scope::Global, ahead.next_fine()),
-        SESSION | LOCAL => token = ahead.next_fine(),
+        SESSION | LOCAL => (lasts, token) = (true, ahead.next_fine()),
         _ if ahead.is_word(token, "PERSIST_ONLY") => (scope, token) = (Scope::Global, ahead.next_fine()),
         _ => {}
     }
@@ -80,7 +82,7 @@ fn assignment(ahead: &mut Scanner<'_>) -> (Effect, Token) {
             if name.len() == 1 {
                 ahead.next_fine(); // the quoted name
             }
-            let (_, end) = value(ahead);
+            let end = value(ahead).end;
             return (Effect::state(State::USER_VARIABLE), end);
         }
         Kind::SystemVariable => {
@@ -89,24 +91,20 @@ fn assignment(ahead: &mut Scanner<'_>) -> (Effect, Token) {
                 if matches!(key(&name[..dot]), GLOBAL | PERSIST) || name[..dot].eq_ignore_ascii_case(b"persist_only") {
                     scope = Scope::Global;
                 }
+                lasts = true;
                 name = &name[dot + 1..];
             }
             if name.is_empty() {
-                let (_, end) = value(ahead);
+                let end = value(ahead).end;
                 return (Effect::state(State::UNKNOWN), end); // a quoted name
             }
         }
-        Kind::Name => name = &name[1..name.len() - 1],
-        Kind::Word => {}
+        Kind::Name => (lasts, name) = (true, &name[1..name.len() - 1]),
+        Kind::Word if name.eq_ignore_ascii_case(b"TRANSACTION") => return transaction(ahead, scope, lasts),
+        Kind::Word => lasts = true,
         _ => return (Effect::state(State::UNKNOWN), token),
     }
-    if name.eq_ignore_ascii_case(b"TRANSACTION") {
-        let (_, end) = value(ahead);
-        let global = if scope == Scope::Global { State::GLOBAL_VARIABLE } else { State::NONE };
-        // The commas between its characteristics begin no assignment.
-        return (Effect::state(State::TRANSACTION_SETTING | global), Token { kind: Kind::End, ..end });
-    }
-    let (switch, end) = value(ahead);
+    let Value { switch, is_literal, end } = value(ahead);
     let effect = if scope == Scope::Global {
         Effect::state(State::GLOBAL_VARIABLE)
     } else if name.eq_ignore_ascii_case(b"autocommit") {
@@ -114,6 +112,8 @@ fn assignment(ahead: &mut Scanner<'_>) -> (Effect, Token) {
             Some(on) => Effect { autocommit: Some(on), ..Effect::NONE },
             None => Effect::state(State::UNKNOWN),
         }
+    } else if lasts && is_literal && is_setting(name) {
+        Effect::state(State::SETTING)
     } else if sets_transactions(name) {
         Effect::state(State::TRANSACTION_SETTING)
     } else {
@@ -122,25 +122,82 @@ fn assignment(ahead: &mut Scanner<'_>) -> (Effect, Token) {
     (effect, end)
 }
 
+/// `TRANSACTION …`. The commas between its characteristics begin no assignment.
+fn transaction(ahead: &mut Scanner<'_>, scope: Scope, lasts: bool) -> (Effect, Token) {
+    let word = ahead.peek_fine();
+    let isolates = ahead.is_word(word, "ISOLATION");
+    let (mut comma, mut end);
+    (comma, end) = (false, value(ahead).end);
+    while end.kind == Kind::Punct(b',') {
+        (comma, end) = (true, value(ahead).end);
+    }
+    let state = match scope {
+        Scope::Global => State::TRANSACTION_SETTING | State::GLOBAL_VARIABLE,
+        // `READ WRITE` elsewhere would undo what keeps writes away from there.
+        Scope::Session if lasts && isolates && !comma => State::SETTING,
+        Scope::Session => State::TRANSACTION_SETTING,
+    };
+    (Effect::state(state), end)
+}
+
+/// Variables that mean the same on every server of a cluster, and that applications set for all they do.
+fn is_setting(name: &[u8]) -> bool {
+    [
+        &b"time_zone"[..],
+        b"sql_mode",
+        b"tx_isolation",
+        b"transaction_isolation",
+        b"max_execution_time",
+        b"max_statement_time",
+        b"lock_wait_timeout",
+        b"innodb_lock_wait_timeout",
+        b"net_read_timeout",
+        b"net_write_timeout",
+        b"wait_timeout",
+        b"interactive_timeout",
+        b"character_set_client",
+        b"character_set_connection",
+        b"character_set_results",
+        b"collation_connection",
+    ]
+    .iter()
+    .any(|it| it.eq_ignore_ascii_case(name))
+}
+
 fn sets_transactions(name: &[u8]) -> bool {
     [&b"tx_isolation"[..], b"transaction_isolation", b"tx_read_only", b"transaction_read_only"]
         .iter()
         .any(|it| it.eq_ignore_ascii_case(name))
 }
 
-/// Goes to the end of `= value`; answers what it switches, if it is that simple, and the token behind it.
-fn value(ahead: &mut Scanner<'_>) -> (Option<bool>, Token) {
+/// The right hand side of an assignment.
+struct Value {
+    /// What it switches, if it is that simple.
+    switch: Option<bool>,
+    /// It means the same on any connection.
+    is_literal: bool,
+    /// The token behind it.
+    end: Token,
+}
+
+/// Goes to the end of `= value`.
+fn value(ahead: &mut Scanner<'_>) -> Value {
     let mut depth = 0_usize;
     let mut switch = None;
+    let mut is_literal = true;
     let mut tokens = 0;
     loop {
         let token = ahead.next_fine();
         match token.kind {
-            Kind::End | Kind::Punct(b';') => return (switch, token),
-            Kind::Punct(b',') if depth == 0 => return (switch, token),
-            Kind::Punct(b'(') => depth += 1,
+            Kind::End | Kind::Punct(b';') => return Value { switch, is_literal: is_literal && tokens > 1, end: token },
+            Kind::Punct(b',') if depth == 0 => {
+                return Value { switch, is_literal: is_literal && tokens > 1, end: token };
+            }
+            Kind::Punct(b'(') => (depth, is_literal) = (depth + 1, false),
             Kind::Punct(b')') => depth = depth.saturating_sub(1),
-            _ => {}
+            Kind::Text | Kind::Number | Kind::Word | Kind::Name | Kind::Assign | Kind::Comment => {}
+            Kind::Punct(b'=' | b'-' | b'+') => {}
+            _ => is_literal = false,
         }
         tokens += 1;
         // The first token is `=` or `:=`.

@@ -63,6 +63,7 @@ fn meaning(counter: Counter) -> &'static str {
         Counter::XaRollbackOnClose => "a close rolled one back",
         Counter::BeltRerouted => "a replica refused to write",
         Counter::ReadRepeated => "a broken read was repeated",
+        Counter::StateBound => "it followed the session's state",
         Counter::DirtyClosed => "a changed connection was closed",
         _ => "",
     }
