@@ -137,6 +137,7 @@ pub(crate) enum Target {
 }
 
 impl Attempt {
+    #[inline]
     pub(crate) fn new(request: &Request<'_>, wrote: bool) -> Self {
         let class = Class::of(request);
         let guess = match class.target {
@@ -200,6 +201,7 @@ impl Attempt {
 }
 
 impl Class {
+    #[inline]
     fn of(request: &Request<'_>) -> Self {
         let statement = request.statement;
         let splits = request.settings.split == Split::ReadsToReplicas;

@@ -13,7 +13,7 @@ use crate::{
     attempt::{Attempt, By, Outcome, Phase, Resume, Scratch, Step},
     candidates::Candidates,
     failover::{Failover, FailureMemory, Strategy},
-    filter::{Cx, Facts, Filter, Kind, Verdict},
+    filter::{Cx, Facts, Filter, Verdict},
     memory::{ClusterMemory, SessionMemory, SessionSlot},
     pipeline::Pipeline,
     quality_of_service,
@@ -136,7 +136,7 @@ impl Router {
             return Shares::unknown();
         }
         let candidates = &inputs.scratch.candidates;
-        if self.pipeline.picker().kind() == Kind::Picks {
+        if self.pipeline.picks_by_itself() {
             return Shares::candidates(&[candidates.primaries(), candidates.replicas()].concat());
         }
         let role = match aim(&mut attempt, inputs.request, candidates).0 {
@@ -159,6 +159,7 @@ impl Router {
         if shares.is_empty() { Shares::candidates(candidates.list(role)) } else { shares }
     }
 
+    #[inline]
     fn begin(&self, inputs: &mut Inputs<'_>) -> Attempt {
         let mut attempt = Attempt::new(inputs.request, inputs.session.wrote);
         let candidates = &mut inputs.scratch.candidates;
@@ -176,11 +177,14 @@ impl Router {
         attempt
     }
 
+    #[inline]
     fn narrow(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
-        match self.run_narrowing(attempt, inputs) {
-            Some(step) => step,
-            None => self.pick(attempt, inputs),
+        if !self.pipeline.narrowing().is_empty()
+            && let Some(step) = self.run_narrowing(attempt, inputs)
+        {
+            return step;
         }
+        self.pick(attempt, inputs)
     }
 
     /// Runs the filters that narrow, from the one the attempt stands at; `None` when all have run.
@@ -230,7 +234,7 @@ impl Router {
     }
 
     fn pick(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
-        if self.pipeline.picker().kind() == Kind::Picks {
+        if self.pipeline.picks_by_itself() {
             return self.let_filter_pick(attempt, inputs);
         }
         let (aim, reason) = aim(attempt, inputs.request, &inputs.scratch.candidates);
@@ -283,6 +287,7 @@ impl Router {
     }
 
     /// Starts to balance one side.
+    #[inline]
     fn turn_to(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, role: Role, reason: Reason) -> Step {
         let count = inputs.scratch.candidates.list(role).len();
         match role {
@@ -327,6 +332,7 @@ impl Router {
         }
     }
 
+    #[inline]
     fn take(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx, by: By) -> Step {
         attempt.decision.set_server(Some(server));
         if inputs.view.server(server).open {
@@ -336,6 +342,7 @@ impl Router {
         Step::Open(server)
     }
 
+    #[inline]
     fn use_server(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx, by: By) -> Step {
         if by == By::Balance {
             attempt.tally.used(attempt.role);
@@ -402,6 +409,7 @@ impl Router {
             && (inputs.session.failed().contains(&server) || inputs.view.server(server).failed)
     }
 
+    #[inline]
     fn last_filter(&self) -> u8 {
         // A pipeline has at most 255 filters.
         u8::try_from(self.pipeline.narrowing().len()).unwrap_or(u8::MAX)
@@ -429,6 +437,7 @@ impl Router {
     }
 
     /// The same for the filter that picks.
+    #[inline]
     fn last_cx<'b>(&'b self, attempt: &'b mut Attempt, inputs: &'b mut Inputs<'_>) -> (Cx<'b>, &'b mut Candidates) {
         let sink = inputs.sink.as_mut().map(|it| &mut **it as &mut dyn Sink);
         let cx = Cx {
