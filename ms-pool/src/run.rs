@@ -7,9 +7,9 @@
 //! - a **replica's belt** refuses a read that turns out to write (error 1792, for example in a stored function): the
 //!   primary gets it, once.
 //!
-//! The common case needs neither and must cost next to nothing, so there are two ways through this file. [`Running`] is the
-//! fast one: the driver's own stream, watched for its first item. [`run`] is the other: an async block that may wait, open and
-//! try again.
+//! The common case needs neither and must cost next to nothing, so there are two ways through this file. The fast one is the
+//! driver's own watched stream, with [`Belted`] around it where a belt may refuse, which looks at the first item only. [`run`]
+//! is the other: an async block that may wait, open and try again.
 
 use std::{
     pin::Pin,
@@ -130,16 +130,13 @@ pub(crate) fn failed<'e>(error: sqlx::Error) -> BoxStream<'e, Item> {
     stream::once(std::future::ready(Err(error))).boxed()
 }
 
-/// The fast way: a statement on a session's open connection.
-pub(crate) struct Running<'c> {
-    answer: Answer<'c>,
+/// An answer on the fast way that the belt of a replica may take the place of.
+pub(crate) struct Belted<'c> {
+    answer: Guarded<'c>,
     /// Until the first item: what it takes to send the statement to the primary instead.
     reroute: Option<Reroute<'c>>,
-}
-
-enum Answer<'c> {
-    Direct(Guarded<'c>),
-    Again(BoxStream<'c, Item>),
+    /// The primary's answer.
+    again: Option<BoxStream<'c, Item>>,
 }
 
 /// A statement and the rest of its session, while one of the session's connections is in use.
@@ -174,35 +171,36 @@ impl<'c> Reroute<'c> {
     }
 }
 
-impl<'c> Running<'c> {
-    pub(crate) fn new(answer: Guarded<'c>, reroute: Option<Reroute<'c>>) -> Self {
-        Self { answer: Answer::Direct(answer), reroute }
+impl<'c> Belted<'c> {
+    pub(crate) fn new(answer: Guarded<'c>, reroute: Reroute<'c>) -> Self {
+        Self { answer, reroute: Some(reroute), again: None }
+    }
+
+    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        let mut polled = Pin::new(&mut self.answer).poll_next(cx);
+        if polled.is_ready()
+            && let Some(reroute) = self.reroute.take()
+            && let Poll::Ready(Some(Err(error))) = &polled
+            && belt_refused(error)
+        {
+            polled = self.again.insert(reroute.go()).as_mut().poll_next(cx);
+        }
+        polled
     }
 }
 
-impl Stream for Running<'_> {
+impl Stream for Belted<'_> {
     type Item = Item;
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
-        let polled = match &mut this.answer {
-            Answer::Direct(answer) => Pin::new(answer).poll_next(cx),
-            Answer::Again(answer) => return answer.as_mut().poll_next(cx),
-        };
-        // Not moved through here: see `Guarded`.
-        if this.reroute.is_some()
-            && let Poll::Ready(item) = &polled
-        {
-            let reroute = this.reroute.take();
-            if let Some(Err(error)) = item
-                && belt_refused(error)
-                && let Some(reroute) = reroute
-            {
-                this.answer = Answer::Again(reroute.go());
-                return self.poll_next(cx);
-            }
+        if let Some(again) = &mut this.again {
+            again.as_mut().poll_next(cx)
+        } else if this.reroute.is_some() {
+            this.poll_first(cx)
+        } else {
+            Pin::new(&mut this.answer).poll_next(cx)
         }
-        polled
     }
 }

@@ -83,27 +83,37 @@ impl Stream for Guarded<'_> {
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
-        let Some(answer) = &mut this.answer else {
-            return Poll::Ready(this.refusal.take().map(|why| Err(*why)));
-        };
-        this.wire.ask();
-        // Looked at where it lies and handed on: rows are large, and each layer that moves them costs every row.
-        let polled = answer.as_mut().poll_next(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(_))) => {
-                this.wire.heard_part();
-                return polled;
+        // Looked at where it lies, and there is one way out: rows are large, and each layer that moves them costs every row.
+        let mut polled = match &mut this.answer {
+            Some(answer) => {
+                this.wire.ask();
+                answer.as_mut().poll_next(cx)
             }
-            Poll::Ready(Some(Err(error))) => this.wire.heard_error(error),
-            Poll::Ready(None) => this.wire.heard_all(),
-            Poll::Pending => return this.poll_deadline(cx),
+            None => Poll::Ready(this.refusal.take().map(|why| Err(*why))),
+        };
+        match &polled {
+            Poll::Ready(Some(Ok(_))) => this.wire.heard_part(),
+            Poll::Ready(Some(Err(error))) => this.heard_end(Some(error)),
+            Poll::Ready(None) => this.heard_end(None),
+            Poll::Pending if this.deadline.is_some() => polled = this.poll_deadline(cx),
+            Poll::Pending => {}
         }
-        this.answer = None;
         polled
     }
 }
 
 impl Guarded<'_> {
+    /// Nothing more comes. What stood in for an answer says nothing about the connection.
+    fn heard_end(&mut self, error: Option<&sqlx::Error>) {
+        if self.answer.take().is_none() {
+            return;
+        }
+        match error {
+            Some(error) => self.wire.heard_error(error),
+            None => self.wire.heard_all(),
+        }
+    }
+
     /// The mark stays at "asking": after a timeout nobody knows where the answer is.
     #[inline]
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
