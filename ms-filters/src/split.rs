@@ -28,7 +28,7 @@ pub(crate) enum Aim {
 }
 
 /// Applies rules 2 to 4 to the class of a statement.
-#[inline]
+#[inline(always)]
 pub(crate) fn aim(attempt: &mut Attempt, request: &Request<'_>, candidates: &Candidates) -> (Aim, Reason) {
     let mut aim = match attempt.class.target {
         Target::Side(role) => Aim::Side(role),
