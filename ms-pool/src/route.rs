@@ -227,8 +227,10 @@ fn announce(cluster: &Cluster, core: &mut Core, question: &Question<'_>, attempt
     let cause = question.statement.cause;
     count(cluster, attempt.tally());
     cluster.inner.hooks.decided(attempt.decision(), cause, &cluster.inner.router);
-    for warning in core.scratch.iter_mut().flat_map(|it| it.warnings().drain()) {
-        cluster.inner.hooks.warn(warning);
+    if let Some(scratch) = &mut core.scratch
+        && !scratch.warnings().is_empty()
+    {
+        scratch.warnings().drain().for_each(|it| cluster.inner.hooks.warn(it));
     }
     core.last = Some((*attempt.decision(), cause));
 }

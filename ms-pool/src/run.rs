@@ -176,16 +176,17 @@ impl<'c> Belted<'c> {
         Self { answer, reroute: Some(reroute), again: None }
     }
 
-    fn poll_first(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        let mut polled = Pin::new(&mut self.answer).poll_next(cx);
-        if polled.is_ready()
-            && let Some(reroute) = self.reroute.take()
-            && let Poll::Ready(Some(Err(error))) = &polled
+    /// The first item has come, or the end: nothing is needed any more to send the statement again, unless that is what it
+    /// takes.
+    #[inline(never)]
+    fn heard_first(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>) {
+        if let Poll::Ready(Some(Err(error))) = polled
             && belt_refused(error)
+            && let Some(reroute) = self.reroute.take()
         {
-            polled = self.again.insert(reroute.go()).as_mut().poll_next(cx);
+            *polled = self.again.insert(reroute.go()).as_mut().poll_next(cx);
         }
-        polled
+        self.reroute = None;
     }
 }
 
@@ -195,12 +196,14 @@ impl Stream for Belted<'_> {
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
-        if let Some(again) = &mut this.again {
-            again.as_mut().poll_next(cx)
-        } else if this.reroute.is_some() {
-            this.poll_first(cx)
-        } else {
-            Pin::new(&mut this.answer).poll_next(cx)
+        let mut polled = match &mut this.again {
+            Some(again) => return again.as_mut().poll_next(cx),
+            None => this.answer.ask(cx),
+        };
+        this.answer.hear(&mut polled, cx);
+        if this.reroute.is_some() && polled.is_ready() {
+            this.heard_first(&mut polled, cx);
         }
+        polled
     }
 }

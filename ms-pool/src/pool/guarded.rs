@@ -82,28 +82,41 @@ impl Stream for Guarded<'_> {
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        let this = &mut *self;
-        // Looked at where it lies, and there is one way out: rows are large, and each layer that moves them costs every row.
-        let mut polled = match &mut this.answer {
-            Some(answer) => {
-                this.wire.ask();
-                answer.as_mut().poll_next(cx)
-            }
-            None => Poll::Ready(this.refusal.take().map(|why| Err(*why))),
-        };
-        match &polled {
-            Poll::Ready(Some(Ok(_))) => this.wire.heard_part(),
-            Poll::Ready(Some(Err(error))) => this.heard_end(Some(error)),
-            Poll::Ready(None) => this.heard_end(None),
-            Poll::Pending if this.deadline.is_some() => polled = this.poll_deadline(cx),
-            Poll::Pending => {}
-        }
+        let mut polled = self.ask(cx);
+        self.hear(&mut polled, cx);
         polled
     }
 }
 
+/// The two halves of a poll, for whoever has something to add to it. What comes is looked at where it lies: rows are large,
+/// and each layer that moves them costs every row.
 impl Guarded<'_> {
+    /// Polls the driver; [`hear`](Self::hear) must follow.
+    #[inline]
+    pub(crate) fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        match &mut self.answer {
+            Some(answer) => {
+                self.wire.ask();
+                answer.as_mut().poll_next(cx)
+            }
+            None => Poll::Ready(self.refusal.take().map(|why| Err(*why))),
+        }
+    }
+
+    /// Notes what came of it.
+    #[inline]
+    pub(crate) fn hear(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>) {
+        match polled {
+            Poll::Ready(Some(Ok(_))) => self.wire.heard_part(),
+            Poll::Ready(Some(Err(error))) => self.heard_end(Some(error)),
+            Poll::Ready(None) => self.heard_end(None),
+            Poll::Pending if self.deadline.is_some() => *polled = self.poll_deadline(cx),
+            Poll::Pending => {}
+        }
+    }
+
     /// Nothing more comes. What stood in for an answer says nothing about the connection.
+    #[inline(never)]
     fn heard_end(&mut self, error: Option<&sqlx::Error>) {
         if self.answer.take().is_none() {
             return;
@@ -115,7 +128,7 @@ impl Guarded<'_> {
     }
 
     /// The mark stays at "asking": after a timeout nobody knows where the answer is.
-    #[inline]
+    #[inline(never)]
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let Some(deadline) = &mut self.deadline else {
             return Poll::Pending;
