@@ -62,6 +62,7 @@ pub struct Scratch {
 
 impl Scratch {
     /// What filters had to say about the statement; forgotten when the next one starts.
+    #[inline]
     pub fn warnings(&mut self) -> &mut Warnings {
         &mut self.warnings
     }
@@ -137,6 +138,7 @@ pub(crate) enum Target {
 }
 
 impl Attempt {
+    #[inline(always)]
     pub(crate) fn new(request: &Request<'_>, wrote: bool) -> Self {
         let class = Class::of(request);
         let guess = match class.target {
@@ -200,6 +202,7 @@ impl Attempt {
 }
 
 impl Class {
+    #[inline(always)]
     fn of(request: &Request<'_>) -> Self {
         let statement = request.statement;
         let splits = request.settings.split == Split::ReadsToReplicas;

@@ -4,6 +4,8 @@
 //! Order and duplicates are kept, for both mean something: round robin walks the list, and a server listed twice gets
 //! two shares. Either side may be empty.
 
+use std::sync::Arc;
+
 use crate::{
     server::{PerRole, Role, ServerIx},
     topology::Topology,
@@ -20,6 +22,8 @@ struct Side {
     list: Vec<ServerIx>,
     /// Nothing was taken away: the list is the configured one, whose memory needs no look-up.
     configured: bool,
+    /// That one. It is held, so the same place means the same list.
+    origin: Option<Arc<[ServerIx]>>,
     spare: Vec<ServerIx>,
 }
 
@@ -82,17 +86,27 @@ impl Candidates {
         Ok(())
     }
 
+    #[inline]
     pub(crate) fn reset(&mut self, topology: &Topology) {
-        self.sides.primary.set(topology.list(Role::Primary));
-        self.sides.replica.set(topology.list(Role::Replica));
+        self.sides.primary.set(topology.shared_list(Role::Primary));
+        self.sides.replica.set(topology.shared_list(Role::Replica));
     }
 }
 
 impl Side {
-    fn set(&mut self, list: &[ServerIx]) {
+    /// Makes it the configured list, which it still is after most statements.
+    #[inline]
+    fn set(&mut self, list: &Arc<[ServerIx]>) {
+        if !self.configured || !self.origin.as_ref().is_some_and(|it| Arc::ptr_eq(it, list)) {
+            self.copy(list);
+        }
+    }
+
+    fn copy(&mut self, list: &Arc<[ServerIx]>) {
         self.list.clear();
         self.list.extend_from_slice(list);
         self.configured = true;
+        self.origin = Some(Arc::clone(list));
     }
 
     fn retain(&mut self, mut keep: impl FnMut(ServerIx) -> bool) {

@@ -152,6 +152,8 @@ pub struct Cx<'a> {
     pub attempt: &'a mut Attempt,
     /// Servers that could not be used for this statement; empty at the first pick.
     pub tried: &'a [ServerIx],
+    /// Servers that failed earlier statements of the session; whether they are avoided is the router's business.
+    pub(crate) failed: &'a [ServerIx],
     /// What this filter remembers for the session.
     pub session: &'a mut SessionSlot,
     /// What this filter remembers for the cluster.

@@ -28,7 +28,7 @@ use crate::{
 #[derive(Debug, Default)]
 pub struct SessionMemory {
     pub(crate) wrote: bool,
-    failed: Vec<ServerIx>,
+    pub(crate) failed: Vec<ServerIx>,
     /// The slot of the filter that picks, which is the one that nearly always has something to remember.
     pub(crate) last: SessionSlot,
     /// The slots of the filters before it; allocated with the first statement of a pipeline that has such filters.

@@ -10,7 +10,11 @@ use crate::{
 /// Filters in a valid order.
 #[derive(Debug)]
 pub struct Pipeline {
-    filters: Box<[Box<dyn Filter>]>,
+    /// All but the last.
+    narrowing: Box<[Box<dyn Filter>]>,
+    picker: Box<dyn Filter>,
+    /// How the last one picks; asked once, because every statement depends on it.
+    kind: Kind,
 }
 
 impl Pipeline {
@@ -20,51 +24,59 @@ impl Pipeline {
     ///
     /// Fails when anything follows a filter that picks, or when the last one does not pick.
     pub fn new(filters: Vec<Box<dyn Filter>>) -> Result<Self, PipelineError> {
-        if filters.is_empty() {
-            return Ok(Pipeline::default());
-        }
         if filters.len() > MOST {
             return Err(PipelineError::TooLong { count: filters.len() });
         }
-        let (last, before) = filters.split_last().expect("it is not empty");
-        if let Some(position) = before.iter().position(|it| it.kind().ends_the_pipeline()) {
-            let name = |it: &dyn Filter| it.name().to_owned();
-            return Err(PipelineError::Unreachable {
-                filter: name(&*filters[position + 1]),
-                picker: name(&*filters[position]),
-            });
+        let mut filters = filters;
+        let Some(picker) = filters.pop() else {
+            return Ok(Pipeline::default());
+        };
+        let name = |it: &dyn Filter| it.name().to_owned();
+        if let Some(position) = filters.iter().position(|it| it.kind().ends_the_pipeline()) {
+            let behind = filters.get(position + 1).unwrap_or(&picker);
+            return Err(PipelineError::Unreachable { filter: name(&**behind), picker: name(&*filters[position]) });
         }
-        if last.kind() == Kind::Narrows {
-            return Err(PipelineError::NothingPicks { last: last.name().to_owned() });
+        match picker.kind() {
+            Kind::Narrows => Err(PipelineError::NothingPicks { last: name(&*picker) }),
+            kind => Ok(Pipeline { narrowing: filters.into(), picker, kind }),
         }
-        Ok(Pipeline { filters: filters.into() })
     }
 
     /// How many filters there are, at least one.
     #[must_use]
     #[expect(clippy::len_without_is_empty, reason = "it is never empty")]
     pub fn len(&self) -> usize {
-        self.filters.len()
+        self.narrowing.len() + 1
     }
 
     /// The name of the filter at `position`, `?` where there is none.
     #[must_use]
     pub fn name(&self, position: usize) -> &str {
-        self.filters.get(position).map_or("?", |it| it.name())
+        let behind = (position == self.narrowing.len()).then_some(&self.picker);
+        self.narrowing.get(position).or(behind).map_or("?", |it| it.name())
     }
 
+    #[inline]
     pub(crate) fn picker(&self) -> &dyn Filter {
-        &**self.filters.last().expect("a pipeline ends with a filter that picks")
+        &*self.picker
     }
 
+    /// Whether the last filter picks by itself, so that no side is chosen for it.
+    #[inline]
+    pub(crate) fn picks_by_itself(&self) -> bool {
+        self.kind == Kind::Picks
+    }
+
+    #[inline]
     pub(crate) fn narrowing(&self) -> &[Box<dyn Filter>] {
-        &self.filters[..self.filters.len() - 1]
+        &self.narrowing
     }
 }
 
 impl Default for Pipeline {
     fn default() -> Self {
-        Pipeline { filters: Box::new([Box::new(Random::sticky())]) }
+        let picker = Random::sticky();
+        Pipeline { narrowing: Box::default(), kind: picker.kind(), picker: Box::new(picker) }
     }
 }
 

@@ -43,6 +43,11 @@ impl<'a> Request<'a> {
     pub fn is_pinned(&self) -> bool {
         self.settings.stickiness != Stickiness::Disabled && matches!(self.transaction, Transaction::Pinned(_))
     }
+
+    /// Whether not even a filter that picks by itself is asked.
+    pub(crate) fn is_pinned_for_all(&self) -> bool {
+        self.settings.pins_picks && self.is_pinned()
+    }
 }
 
 /// How far a transaction has got, as far as routing is concerned.
@@ -81,6 +86,8 @@ pub struct Settings {
     pub primary_on_write: bool,
     /// `trx_stickiness`: what a transaction means for routing.
     pub stickiness: Stickiness,
+    /// A transaction binds filters that pick by themselves (`user`), too. In the original it does not.
+    pub pins_picks: bool,
 }
 
 /// Whether reads leave the primaries.

@@ -13,7 +13,7 @@ use crate::{
     attempt::{Attempt, By, Outcome, Phase, Resume, Scratch, Step},
     candidates::Candidates,
     failover::{Failover, FailureMemory, Strategy},
-    filter::{Cx, Facts, Filter, Kind, Verdict},
+    filter::{Cx, Facts, Filter, Verdict},
     memory::{ClusterMemory, SessionMemory, SessionSlot},
     pipeline::Pipeline,
     quality_of_service,
@@ -107,10 +107,10 @@ impl Router {
         match (attempt.phase, outcome) {
             (Phase::Opening(server, by), Outcome::Opened) => {
                 attempt.decision.about(None, Reason::Opened, server);
-                self.use_server(attempt, inputs, server, by)
+                self.use_opened(attempt, inputs, server, by)
             }
             // Where a connection came from is no part of the decision unless it had to be made.
-            (Phase::Opening(server, by), Outcome::Reused) => self.use_server(attempt, inputs, server, by),
+            (Phase::Opening(server, by), Outcome::Reused) => self.use_opened(attempt, inputs, server, by),
             (Phase::Opening(server, by), Outcome::OpenFailed) => {
                 attempt.decision.about(None, Reason::OpenFailed, server);
                 self.open_failed(attempt, inputs, server, by)
@@ -136,7 +136,7 @@ impl Router {
             return Shares::unknown();
         }
         let candidates = &inputs.scratch.candidates;
-        if self.pipeline.picker().kind() == Kind::Picks {
+        if self.pipeline.picks_by_itself() {
             return Shares::candidates(&[candidates.primaries(), candidates.replicas()].concat());
         }
         let role = match aim(&mut attempt, inputs.request, candidates).0 {
@@ -151,7 +151,8 @@ impl Router {
         };
         attempt.balance(role);
         let remembered = candidates.list(role).iter().copied();
-        let remembered: Vec<_> = remembered.filter(|it| self.is_remembered(inputs, *it)).collect();
+        let remembered: Vec<_> =
+            remembered.filter(|it| self.is_remembered(inputs.session.failed(), inputs.view, *it)).collect();
         inputs.scratch.tried.extend(remembered);
         let picker = self.pipeline.picker();
         let (mut cx, candidates) = self.last_cx(&mut attempt, inputs);
@@ -159,6 +160,9 @@ impl Router {
         if shares.is_empty() { Shares::candidates(candidates.list(role)) } else { shares }
     }
 
+    // Compiled into their callers, as the others of the way that nearly every statement goes: what they do is little compared
+    // to a call.
+    #[inline(always)]
     fn begin(&self, inputs: &mut Inputs<'_>) -> Attempt {
         let mut attempt = Attempt::new(inputs.request, inputs.session.wrote);
         let candidates = &mut inputs.scratch.candidates;
@@ -176,11 +180,14 @@ impl Router {
         attempt
     }
 
+    #[inline(always)]
     fn narrow(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
-        match self.run_narrowing(attempt, inputs) {
-            Some(step) => step,
-            None => self.pick(attempt, inputs),
+        if !self.pipeline.narrowing().is_empty()
+            && let Some(step) = self.run_narrowing(attempt, inputs)
+        {
+            return step;
         }
+        self.pick(attempt, inputs)
     }
 
     /// Runs the filters that narrow, from the one the attempt stands at; `None` when all have run.
@@ -229,8 +236,9 @@ impl Router {
         None
     }
 
+    #[inline(always)]
     fn pick(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
-        if self.pipeline.picker().kind() == Kind::Picks {
+        if self.pipeline.picks_by_itself() && !inputs.request.is_pinned_for_all() {
             return self.let_filter_pick(attempt, inputs);
         }
         let (aim, reason) = aim(attempt, inputs.request, &inputs.scratch.candidates);
@@ -242,21 +250,24 @@ impl Router {
             Aim::LastUsed => match inputs.request.last_used {
                 Some(server) => {
                     attempt.decision.about(None, reason, server);
-                    self.take(attempt, inputs, server, By::LastUse)
+                    let (mut cx, candidates) = self.last_cx(attempt, inputs);
+                    self.take(&mut cx, candidates, server, By::LastUse)
                 }
                 None => fail(attempt, Reason::NoLastUsed),
             },
             Aim::Held(server) => {
                 inputs.session.wrote |= self.topology.server(server).role() == Role::Primary;
                 attempt.decision.about(None, reason, server);
-                self.take(attempt, inputs, server, By::LastUse)
+                let (mut cx, candidates) = self.last_cx(attempt, inputs);
+                self.take(&mut cx, candidates, server, By::LastUse)
             }
             Aim::Pinned(server) => {
                 attempt.decision.about(None, reason, server);
                 attempt.decision.set_server(Some(server));
                 // A transaction lives in its connection: a new one to the same server would not be in it.
                 if inputs.view.server(server).open {
-                    self.use_server(attempt, inputs, server, By::LastUse)
+                    let (mut cx, candidates) = self.last_cx(attempt, inputs);
+                    self.use_server(&mut cx, candidates, server, By::LastUse)
                 } else {
                     fail(attempt, Reason::PinnedLost)
                 }
@@ -264,6 +275,7 @@ impl Router {
         }
     }
 
+    #[inline(never)]
     fn let_filter_pick(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
         let (mut cx, candidates) = self.last_cx(attempt, inputs);
         match self.pipeline.picker().apply(&mut cx, candidates) {
@@ -272,10 +284,10 @@ impl Router {
                 if !candidates.list(role).contains(&server) {
                     return fail(attempt, Reason::NotACandidate);
                 }
-                attempt.role = role;
-                attempt.tally.chosen(role);
-                attempt.decision.about(Some(self.last_filter()), reason, server);
-                self.take(attempt, inputs, server, By::Filter)
+                cx.attempt.role = role;
+                cx.attempt.tally.chosen(role);
+                cx.attempt.decision.about(Some(self.last_filter()), reason, server);
+                self.take(&mut cx, candidates, server, By::Filter)
             }
             Verdict::Needs(facts) => fetch(attempt, facts, Resume::Narrowing),
             Verdict::Refuse(reason) => {
@@ -288,6 +300,7 @@ impl Router {
     }
 
     /// Starts to balance one side.
+    #[inline(always)]
     fn turn_to(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, role: Role, reason: Reason) -> Step {
         let count = inputs.scratch.candidates.list(role).len();
         match role {
@@ -315,42 +328,46 @@ impl Router {
                 Verdict::Keep(_) => return fail(attempt, Reason::NothingPicked),
             };
             // A picker is somebody's code; a server it may not name would make the loop endless or the pick wrong.
-            let candidates = inputs.scratch.candidates.list(attempt.role);
-            if !candidates.contains(&server) || inputs.scratch.tried.contains(&server) {
+            if !candidates.list(cx.attempt.role).contains(&server) || cx.tried.contains(&server) {
                 return fail(attempt, Reason::NotACandidate);
             }
-            attempt.looked_at = attempt.looked_at.saturating_add(1);
-            attempt.last = Some(server);
+            cx.attempt.looked_at = cx.attempt.looked_at.saturating_add(1);
+            cx.attempt.last = Some(server);
             // A choice the session sticks to was reached once; it is not given up for what is remembered since.
-            if reason != Reason::Sticky && self.is_remembered(inputs, server) {
-                attempt.decision.about(None, Reason::Remembered, server);
-                inputs.scratch.tried.push(server);
-                continue;
+            if reason == Reason::Sticky || !self.is_remembered(cx.failed, cx.view, server) {
+                cx.attempt.decision.about(Some(self.last_filter()), reason, server);
+                return self.take(&mut cx, candidates, server, By::Balance);
             }
-            attempt.decision.about(Some(self.last_filter()), reason, server);
-            return self.take(attempt, inputs, server, By::Balance);
+            attempt.decision.about(None, Reason::Remembered, server);
+            inputs.scratch.tried.push(server);
         }
     }
 
-    fn take(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx, by: By) -> Step {
-        attempt.decision.set_server(Some(server));
-        if inputs.view.server(server).open {
-            return self.use_server(attempt, inputs, server, by);
+    #[inline]
+    fn take(&self, cx: &mut Cx<'_>, candidates: &Candidates, server: ServerIx, by: By) -> Step {
+        cx.attempt.decision.set_server(Some(server));
+        if cx.view.server(server).open {
+            return self.use_server(cx, candidates, server, by);
         }
-        attempt.phase = Phase::Opening(server, by);
+        cx.attempt.phase = Phase::Opening(server, by);
         Step::Open(server)
     }
 
-    fn use_server(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx, by: By) -> Step {
+    #[inline]
+    fn use_server(&self, cx: &mut Cx<'_>, candidates: &Candidates, server: ServerIx, by: By) -> Step {
         if by == By::Balance {
-            attempt.tally.used(attempt.role);
+            cx.attempt.tally.used(cx.attempt.role);
         }
         if by != By::LastUse {
-            let (mut cx, candidates) = self.last_cx(attempt, inputs);
-            self.pipeline.picker().picked(&mut cx, candidates, server);
+            self.pipeline.picker().picked(cx, candidates, server);
         }
-        attempt.phase = Phase::Done;
+        cx.attempt.phase = Phase::Done;
         Step::Use(server)
+    }
+
+    fn use_opened(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx, by: By) -> Step {
+        let (mut cx, candidates) = self.last_cx(attempt, inputs);
+        self.use_server(&mut cx, candidates, server, by)
     }
 
     fn open_failed(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx, by: By) -> Step {
@@ -402,11 +419,13 @@ impl Router {
         self.turn_to(attempt, inputs, Role::Primary, Reason::ToPrimaries)
     }
 
-    fn is_remembered(&self, inputs: &Inputs<'_>, server: ServerIx) -> bool {
-        self.failover.memory == FailureMemory::Remember
-            && (inputs.session.failed().contains(&server) || inputs.view.server(server).failed)
+    /// `failed` is what the session remembers; the view may know of more.
+    #[inline]
+    fn is_remembered(&self, failed: &[ServerIx], view: &dyn View, server: ServerIx) -> bool {
+        self.failover.memory == FailureMemory::Remember && (failed.contains(&server) || view.server(server).failed)
     }
 
+    #[inline]
     fn last_filter(&self) -> u8 {
         // A pipeline has at most 255 filters.
         u8::try_from(self.pipeline.narrowing().len()).unwrap_or(u8::MAX)
@@ -425,6 +444,7 @@ impl Router {
             rng: inputs.rng,
             attempt,
             tried: &inputs.scratch.tried,
+            failed: &inputs.session.failed,
             session,
             cluster: inputs.cluster.slot(filter),
             warnings: &mut inputs.scratch.warnings,
@@ -434,6 +454,7 @@ impl Router {
     }
 
     /// The same for the filter that picks.
+    #[inline]
     fn last_cx<'b>(&'b self, attempt: &'b mut Attempt, inputs: &'b mut Inputs<'_>) -> (Cx<'b>, &'b mut Candidates) {
         let sink = inputs.sink.as_mut().map(|it| &mut **it as &mut dyn Sink);
         let cx = Cx {
@@ -444,6 +465,7 @@ impl Router {
             rng: inputs.rng,
             attempt,
             tried: &inputs.scratch.tried,
+            failed: &inputs.session.failed,
             session: &mut inputs.session.last,
             cluster: inputs.cluster.slot(self.pipeline.narrowing().len()),
             warnings: &mut inputs.scratch.warnings,

@@ -31,6 +31,7 @@ pub(crate) enum Aim {
 }
 
 /// Applies rules 2 to 5 to the class of a statement.
+#[inline(always)]
 pub(crate) fn aim(attempt: &mut Attempt, request: &Request<'_>, candidates: &Candidates) -> (Aim, Reason) {
     let mut aim = match attempt.class.target {
         Target::Side(role) => Aim::Side(role),
@@ -64,6 +65,7 @@ pub(crate) fn aim(attempt: &mut Attempt, request: &Request<'_>, candidates: &Can
     (aim, reason)
 }
 
+#[inline]
 fn by_transaction(request: &Request<'_>, no_replica: bool) -> Option<(Aim, Reason)> {
     let read_only = match (request.settings.stickiness, request.transaction) {
         (Stickiness::Disabled, _) | (_, Transaction::None) => return None,

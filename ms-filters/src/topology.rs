@@ -3,7 +3,7 @@
 //! Whoever assembles a cluster decides which servers are in it: without `multi_master` that is the first configured
 //! primary and every replica. The router sees the result and never asks how it came about.
 
-use std::fmt;
+use std::{fmt, sync::Arc};
 
 use crate::{
     server::{PerRole, Role, ServerIx},
@@ -75,7 +75,7 @@ impl Server {
 #[derive(Clone, Debug)]
 pub struct Topology {
     servers: Box<[Server]>,
-    lists: PerRole<Box<[ServerIx]>>,
+    lists: PerRole<Arc<[ServerIx]>>,
     /// `None` where all weights of a side are one: such a side needs no arithmetic.
     schedules: PerRole<Option<Schedule>>,
 }
@@ -122,6 +122,11 @@ impl Topology {
     /// The configured servers of one role, in configuration order.
     #[must_use]
     pub fn list(&self, role: Role) -> &[ServerIx] {
+        self.lists.of(role)
+    }
+
+    #[inline]
+    pub(crate) fn shared_list(&self, role: Role) -> &Arc<[ServerIx]> {
         self.lists.of(role)
     }
 

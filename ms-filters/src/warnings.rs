@@ -18,6 +18,13 @@ impl Warnings {
         self.texts.push(text.into());
     }
 
+    /// Whether there is nothing to say.
+    #[inline]
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.texts.is_empty()
+    }
+
     /// Takes all out, in the order they were added.
     pub fn drain(&mut self) -> impl ExactSizeIterator<Item = Cow<'static, str>> + '_ {
         self.texts.drain(..)

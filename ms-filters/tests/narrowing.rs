@@ -237,9 +237,12 @@ fn a_callback_chooses_among_the_candidates_only() {
 }
 
 #[test]
-fn a_callback_is_called_in_a_pinned_transaction_too() {
+fn a_callback_is_called_in_a_pinned_transaction_too_unless_it_is_bound_as_well() {
     let mut sim = Sim::with_filters("m | a", chain("user", "s0")).settings(STICKY);
     sim.story("tx pinned m \n W => a");
+    sim.settings.pins_picks = true;
+    sim.servers.open.insert(sim.ix("m"));
+    sim.story("W => m");
     let mut sim = Sim::with_filters("m | a b", chain("user_multi, roundrobin", "nothing")).settings(STICKY);
     sim.servers.open.insert(sim.ix("a"));
     sim.story("tx pinned a \n R => no_master");

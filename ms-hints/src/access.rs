@@ -11,7 +11,7 @@ use crate::{
     Cause, Options, Protocol, Span,
     functions::Class,
     hint::Hints,
-    scan::{Kind, Scanner, Token, is_ident, key},
+    scan::{Kind, Scanner, Token, is_ident, key, key_at},
     walk::{Event, Walk},
 };
 
@@ -67,9 +67,8 @@ pub(crate) fn classic(sql: &[u8], body: usize, options: &Options<'_>) -> Verdict
 #[inline]
 fn select_at(sql: &[u8], at: usize) -> Option<Span> {
     let end = at + 6;
-    let word = sql.get(at..end)?;
     let whole = sql.get(end).is_none_or(|&b| b == b'.' || !is_ident(b));
-    (whole && word.eq_ignore_ascii_case(b"SELECT")).then_some(Span { start: at, end })
+    (end <= sql.len() && key_at(sql, at, end) == SELECT && whole).then_some(Span { start: at, end })
 }
 
 /// Whether the statement begins with a letter that no verb of the allow-list has: `INSERT`, `UPDATE`, `REPLACE` do.

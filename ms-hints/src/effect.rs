@@ -768,6 +768,22 @@ mod tests {
         assert_eq!(statement.effect(), Effect::NONE);
     }
 
+    /// Classic judges them by their bytes alone, and has to look where there is white space in front.
+    #[test]
+    fn a_plain_select_is_told_apart_by_its_bytes() {
+        let classic = Options { compat: Compat::Classic, ..Options::default() };
+        let effect = |sql: &str| Statement::parse(sql.as_bytes(), &classic).effect();
+        for sql in ["SELECT", "SELECT a, t.b FROM t WHERE c >= 1 AND d = ?", "SELECT a FROM t FOR UPDATE"] {
+            assert_eq!(effect(sql), Effect::NONE, "{sql}");
+            assert_eq!(effect(&alloc::format!(" {sql}")), Effect::NONE, "{sql}");
+        }
+        for sql in ["SELECT a FROM t WHERE f(1)", "SELECT 1; COMMIT", "SELECT 1 INTO @a", "SELECT 1 /*! */", "SELECT.5"]
+        {
+            assert_ne!(effect(sql), Effect::NONE, "{sql}");
+            assert_eq!(effect(sql), effect(&alloc::format!(" {sql}")), "{sql}");
+        }
+    }
+
     #[test]
     fn own_functions_are_harmless() {
         let classic = Options { compat: Compat::Classic, ..Options::default() };

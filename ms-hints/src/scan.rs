@@ -65,6 +65,7 @@ const IDENT: u8 = 1 << 1;
 const DULL: u8 = 1 << 2;
 const LISTS: u8 = 1 << 3;
 const LETTER: u8 = 1 << 4;
+const PLAIN: u8 = 1 << 5;
 
 /// Skip white space only: every other byte belongs to a token.
 pub(crate) const FINE: u8 = SPACE;
@@ -80,11 +81,13 @@ const FLAGS: [u8; 256] = {
         #[expect(clippy::cast_possible_truncation, reason = "counts to 255")]
         let b = byte as u8;
         flags[byte] = match b {
-            b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r' => SPACE,
-            b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => IDENT | LETTER,
-            b'0'..=b'9' | b'.' => IDENT | DULL,
+            b' ' | b'\t' | b'\n' | 0x0b | 0x0c | b'\r' => SPACE | PLAIN,
+            b'a'..=b'z' | b'A'..=b'Z' | b'_' | 0x80.. => IDENT | LETTER | PLAIN,
+            b'0'..=b'9' | b'.' => IDENT | DULL | PLAIN,
+            b'=' | b'<' | b'>' | b'*' | b'+' | b'%' | b'?' => DULL | PLAIN,
+            b',' => LISTS | PLAIN,
             b'$' => IDENT,
-            b'(' | b')' | b',' => LISTS,
+            b'(' | b')' => LISTS,
             b'\'' | b'"' | b'`' | b'/' | b'-' | b'#' | b'@' | b':' | b';' | b'[' => 0,
             _ => DULL,
         };
@@ -92,6 +95,13 @@ const FLAGS: [u8; 256] = {
     }
     flags
 };
+
+/// Whether a text holds nothing but words, numbers and operators by its bytes alone: no parenthesis, quote, variable, comment,
+/// `;` or anything unclear.
+#[inline]
+pub(crate) fn is_plain(text: &[u8]) -> bool {
+    text.iter().all(|&byte| has(byte, PLAIN))
+}
 
 #[inline]
 fn has(byte: u8, flags: u8) -> bool {

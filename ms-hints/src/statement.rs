@@ -1,6 +1,6 @@
 //! One statement as the router sees it.
 
-use crate::{Access, Cause, Counts, Effect, LeadingComments, Level, Route, access, effect, hint};
+use crate::{Access, Cause, Counts, Effect, LeadingComments, Level, Route, access, effect, hint, scan::is_plain};
 
 /// Which rules decide: those of the original plugin, or those that a modern cluster needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -170,8 +170,21 @@ impl<'a> Statement<'a> {
         if self.compat == Compat::Strict && self.access != Access::Write {
             return Effect::NONE;
         }
+        if self.is_plain_select() {
+            return Effect::NONE;
+        }
         let (compat, protocol, sql_mode) = (self.compat, self.protocol, self.sql_mode);
         effect::of(self.sql, &Options { compat, protocol, sql_mode, read_functions })
+    }
+}
+
+impl Statement<'_> {
+    /// Whether the text begins with `SELECT` and holds no byte that any effect needs. Classic looked at the first word only,
+    /// and most reads need no closer look than this.
+    fn is_plain_select(&self) -> bool {
+        let rest = &self.sql[self.because.end..];
+        // `SELECT.5` is a read to the original, and to the scanner an unknown word.
+        self.cause == Cause::FirstToken && self.because.start == 0 && !rest.starts_with(b".") && is_plain(rest)
     }
 }
 

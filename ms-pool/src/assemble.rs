@@ -372,6 +372,7 @@ fn rules(
 ) -> Rules {
     let mut settings = ms_filters::Settings::default();
     settings.primary_on_write = primary_on_write;
+    settings.pins_picks = switches.compat == Compat::Strict;
     settings.stickiness = match (stickiness, switches.compat) {
         (Some(TrxStickiness::Primary), _) => Stickiness::Primary,
         (Some(TrxStickiness::On), _) => Stickiness::On,

@@ -26,7 +26,7 @@ use crate::{
     Cluster, Error, On, Session,
     pool::{Lease, Stmt, first_row},
     route::{Now, Routed, route_now},
-    run::{Item, Reroute, Running, failed, once, run},
+    run::{Belted, Item, Reroute, failed, once, run},
 };
 
 impl Session {
@@ -57,8 +57,11 @@ impl Session {
         }
         let Self { cluster, slots, core } = self;
         let (slot, others) = slots.0.split_last_mut().expect("it was routed there");
-        let reroute = routed.belted.then(|| Reroute { stmt: stmt.clone(), cluster, core, others });
-        Box::pin(Running::new(slot.lease.fetch_many(stmt), reroute))
+        if !routed.belted {
+            return Box::pin(slot.lease.fetch_many(stmt));
+        }
+        let reroute = Reroute { stmt: stmt.clone(), cluster, core, others };
+        Box::pin(Belted::new(slot.lease.fetch_many(stmt), reroute))
     }
 }
 

@@ -73,6 +73,7 @@ impl<'a> Question<'a> {
         request.held = core.holdings.binding(cluster, slots, &self.statement);
         if core.trx.is_open() || self.control.is_some() {
             request.settings.stickiness = core.trx.stickiness(request.settings.stickiness);
+            request.settings.pins_picks |= core.trx.guarded;
             request.transaction = core.trx.for_router(self.control, slots);
         }
         request
@@ -277,8 +278,10 @@ fn announce(cluster: &Cluster, core: &mut Core, question: &Question<'_>, attempt
         cluster.count(Counter::StateBound, 1);
     }
     cluster.inner.hooks.decided(attempt.decision(), cause, &cluster.inner.router);
-    for warning in core.scratch.iter_mut().flat_map(|it| it.warnings().drain()) {
-        cluster.inner.hooks.warn(warning);
+    if let Some(scratch) = &mut core.scratch
+        && !scratch.warnings().is_empty()
+    {
+        scratch.warnings().drain().for_each(|it| cluster.inner.hooks.warn(it));
     }
     core.last = Some((*attempt.decision(), cause));
 }

@@ -8,9 +8,9 @@
 //!   primary gets it, once;
 //! - the section says that **the error passes**: the same connection gets it again (see [`transient`](crate::transient)).
 //!
-//! The common case needs neither and must cost next to nothing, so there are two ways through this file. [`Running`] is the
-//! fast one: the driver's own stream, watched for its first item. [`run`] is the other: an async block that may wait, open and
-//! try again.
+//! The common case needs neither and must cost next to nothing, so there are two ways through this file. The fast one is the
+//! driver's own watched stream, with [`Belted`] around it where a belt may refuse, which looks at the first item only. [`run`]
+//! is the other: an async block that may wait, open and try again.
 
 use std::{
     pin::Pin,
@@ -151,16 +151,13 @@ pub(crate) fn failed<'e>(error: sqlx::Error) -> BoxStream<'e, Item> {
     stream::once(std::future::ready(Err(error))).boxed()
 }
 
-/// The fast way: a statement on a session's open connection.
-pub(crate) struct Running<'c> {
-    answer: Answer<'c>,
+/// An answer on the fast way that the belt of a replica may take the place of.
+pub(crate) struct Belted<'c> {
+    answer: Guarded<'c>,
     /// Until the first item: what it takes to send the statement to the primary instead.
     reroute: Option<Reroute<'c>>,
-}
-
-enum Answer<'c> {
-    Direct(Guarded<'c>),
-    Again(BoxStream<'c, Item>),
+    /// The primary's answer.
+    again: Option<BoxStream<'c, Item>>,
 }
 
 /// A statement and the rest of its session, while one of the session's connections is in use.
@@ -195,34 +192,38 @@ impl<'c> Reroute<'c> {
     }
 }
 
-impl<'c> Running<'c> {
-    pub(crate) fn new(answer: Guarded<'c>, reroute: Option<Reroute<'c>>) -> Self {
-        Self { answer: Answer::Direct(answer), reroute }
+impl<'c> Belted<'c> {
+    pub(crate) fn new(answer: Guarded<'c>, reroute: Reroute<'c>) -> Self {
+        Self { answer, reroute: Some(reroute), again: None }
+    }
+
+    /// The first item has come, or the end: nothing is needed any more to send the statement again, unless that is what it
+    /// takes.
+    #[inline(never)]
+    fn heard_first(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>) {
+        if let Poll::Ready(Some(Err(error))) = polled
+            && belt_refused(error)
+            && let Some(reroute) = self.reroute.take()
+        {
+            *polled = self.again.insert(reroute.go()).as_mut().poll_next(cx);
+        }
+        self.reroute = None;
     }
 }
 
-impl Stream for Running<'_> {
+impl Stream for Belted<'_> {
     type Item = Item;
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
-        let polled = match &mut this.answer {
-            Answer::Direct(answer) => Pin::new(answer).poll_next(cx),
-            Answer::Again(answer) => return answer.as_mut().poll_next(cx),
+        let mut polled = match &mut this.again {
+            Some(again) => return again.as_mut().poll_next(cx),
+            None => this.answer.ask(cx),
         };
-        // Not moved through here: see `Guarded`.
-        if this.reroute.is_some()
-            && let Poll::Ready(item) = &polled
-        {
-            let reroute = this.reroute.take();
-            if let Some(Err(error)) = item
-                && belt_refused(error)
-                && let Some(reroute) = reroute
-            {
-                this.answer = Answer::Again(reroute.go());
-                return self.poll_next(cx);
-            }
+        this.answer.hear(&mut polled, cx);
+        if this.reroute.is_some() && polled.is_ready() {
+            this.heard_first(&mut polled, cx);
         }
         polled
     }

@@ -106,7 +106,10 @@ impl Slots {
     pub(crate) fn use_now(&mut self, server: ServerIx) -> Option<&mut Slot> {
         let at = self.position(server)?;
         let end = self.0.len() - 1;
-        self.0.swap(at, end);
+        // It mostly is there already, and a swap would move it all the same.
+        if at != end {
+            self.0.swap(at, end);
+        }
         self.0.last_mut()
     }
 

@@ -82,30 +82,53 @@ impl Stream for Guarded<'_> {
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        let this = &mut *self;
-        let Some(answer) = &mut this.answer else {
-            return Poll::Ready(this.refusal.take().map(|why| Err(*why)));
-        };
-        this.wire.ask();
-        // Looked at where it lies and handed on: rows are large, and each layer that moves them costs every row.
-        let polled = answer.as_mut().poll_next(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(_))) => {
-                this.wire.heard_part();
-                return polled;
-            }
-            Poll::Ready(Some(Err(error))) => this.wire.heard_error(error),
-            Poll::Ready(None) => this.wire.heard_all(),
-            Poll::Pending => return this.poll_deadline(cx),
-        }
-        this.answer = None;
+        let mut polled = self.ask(cx);
+        self.hear(&mut polled, cx);
         polled
     }
 }
 
+/// The two halves of a poll, for whoever has something to add to it. What comes is looked at where it lies: rows are large,
+/// and each layer that moves them costs every row.
 impl Guarded<'_> {
-    /// The mark stays at "asking": after a timeout nobody knows where the answer is.
+    /// Polls the driver; [`hear`](Self::hear) must follow.
     #[inline]
+    pub(crate) fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        match &mut self.answer {
+            Some(answer) => {
+                self.wire.ask();
+                answer.as_mut().poll_next(cx)
+            }
+            None => Poll::Ready(self.refusal.take().map(|why| Err(*why))),
+        }
+    }
+
+    /// Notes what came of it.
+    #[inline]
+    pub(crate) fn hear(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>) {
+        match polled {
+            Poll::Ready(Some(Ok(_))) => self.wire.heard_part(),
+            Poll::Ready(Some(Err(error))) => self.heard_end(Some(error)),
+            Poll::Ready(None) => self.heard_end(None),
+            Poll::Pending if self.deadline.is_some() => *polled = self.poll_deadline(cx),
+            Poll::Pending => {}
+        }
+    }
+
+    /// Nothing more comes. What stood in for an answer says nothing about the connection.
+    #[inline(never)]
+    fn heard_end(&mut self, error: Option<&sqlx::Error>) {
+        if self.answer.take().is_none() {
+            return;
+        }
+        match error {
+            Some(error) => self.wire.heard_error(error),
+            None => self.wire.heard_all(),
+        }
+    }
+
+    /// The mark stays at "asking": after a timeout nobody knows where the answer is.
+    #[inline(never)]
     fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let Some(deadline) = &mut self.deadline else {
             return Poll::Pending;

@@ -22,7 +22,6 @@ use tokio::time::{Instant, timeout_at};
 
 use super::link::Link;
 use super::server_pool::ServerPool;
-use super::stmt::Stmt;
 use crate::error::server_error;
 use crate::probe::Identity;
 
@@ -166,7 +165,7 @@ async fn carry_out(pool: &Arc<ServerPool>, own: &mut Option<Link>, order: &Order
         link.close();
         return false;
     }
-    let delivered = is_delivered(&link.conn.execute(Stmt::text(AssertSqlSafe(order.sql()))).await);
+    let delivered = is_delivered(&link.conn.execute(AssertSqlSafe(order.sql())).await);
     if delivered {
         *own = Some(link);
     }

@@ -12,7 +12,9 @@ use sqlx_core::describe::Describe;
 use sqlx_core::executor::Executor;
 use sqlx_core::sql_str::{AssertSqlSafe, SqlStr};
 use sqlx_core::transaction::TransactionManager;
-use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTransactionManager, MySqlTypeInfo};
+use sqlx_mysql::{
+    MySql, MySqlArguments, MySqlConnection, MySqlRow, MySqlStatement, MySqlTransactionManager, MySqlTypeInfo,
+};
 use tokio::time::{Instant, timeout};
 
 use super::apart::Apart;
@@ -22,7 +24,7 @@ use super::link::Link;
 use super::phase::{Phase, Wire};
 use super::server_pool::{ServerPool, Slot};
 use super::settle;
-use super::stmt::{Stmt, Text};
+use super::stmt::{Stmt, WithArguments};
 use crate::error::Error;
 use crate::probe::Identity;
 use crate::transaction::End;
@@ -49,6 +51,8 @@ pub(crate) struct Lease {
 struct Held {
     link: Link,
     slot: Slot,
+    /// Arguments on their way from the caller to the driver.
+    args: Option<MySqlArguments>,
 }
 
 impl Lease {
@@ -65,7 +69,7 @@ impl Lease {
 
     #[inline]
     fn with(link: Link, slot: Slot, wire: Wire) -> Self {
-        let held = Some(Held { link, slot });
+        let held = Some(Held { link, slot, args: None });
         Self { held, wire, dirty: None, marks: 0, apart: Apart::default(), exposed: false, transaction: false }
     }
 
@@ -171,13 +175,15 @@ impl Lease {
             return Guarded::refused(wire, Error::Abandoned { server: Arc::clone(held.slot.0.server()) });
         }
         let deadline = limit.map(|limit| Box::new(Deadline::new(limit, Arc::clone(held.slot.0.server()))));
-        let Held { link, slot } = held;
+        let Held { link, slot, args } = held;
         let asked = Asked { pool: &slot.0, identity: &link.identity };
-        // The driver keeps what it is given in the future it makes. A text with room for arguments beside it makes that future
-        // larger than the allocator's quick sizes, which costs 500 instructions.
-        let answer = match stmt.args {
-            None => link.conn.fetch_many(Text(stmt.sql)),
-            Some(_) => link.conn.fetch_many(stmt),
+        // Not given as a whole: with room for arguments beside the text the driver's future is larger than the allocator's
+        // quick sizes, which costs some hundred instructions.
+        *args = stmt.args;
+        let answer = match (args.is_some(), stmt.persistent) {
+            (false, _) => link.conn.fetch_many(stmt.sql),
+            (true, true) => link.conn.fetch_many(WithArguments::<true> { sql: stmt.sql, args }),
+            (true, false) => link.conn.fetch_many(WithArguments::<false> { sql: stmt.sql, args }),
         };
         Guarded::new(wire, answer, deadline).stopped_by(asked)
     }
@@ -347,7 +353,7 @@ impl Lease {
 
 impl Drop for Lease {
     fn drop(&mut self) {
-        let Some(Held { link, slot }) = self.held.take() else {
+        let Some(Held { link, slot, .. }) = self.held.take() else {
             return;
         };
         match self.wire.phase {

@@ -14,7 +14,6 @@ use sqlx_core::sql_str::AssertSqlSafe;
 use sqlx_mysql::{MySqlConnection, MySqlRow};
 use tokio::time::Instant;
 
-use super::stmt::Stmt;
 use super::target::{Belt, Dial, Target};
 use crate::error::{Error, server_error};
 use crate::probe::{Identity, PROBE, PROBE_PLAIN};
@@ -133,7 +132,7 @@ impl Setup {
 async fn run(conn: &mut MySqlConnection, sql: &Arc<str>) -> Result<Option<MySqlRow>, Failed> {
     let mut done = 0;
     let mut last = None;
-    let mut answer = conn.fetch_many(Stmt::text(AssertSqlSafe(Arc::clone(sql))));
+    let mut answer = conn.fetch_many(AssertSqlSafe(Arc::clone(sql)));
     loop {
         match answer.try_next().await {
             Ok(Some(sqlx::Either::Left(_))) => done += 1,

@@ -42,7 +42,14 @@ impl Stmt {
     }
 }
 
-impl Execute<'_, MySql> for Stmt {
+/// A statement by the prepared protocol, as small as can be: the driver keeps all of it in the future it makes, after it has
+/// taken the arguments from where they lie.
+pub(super) struct WithArguments<'a, const PERSISTENT: bool> {
+    pub(super) sql: SqlStr,
+    pub(super) args: &'a mut Option<MySqlArguments>,
+}
+
+impl<'a, const PERSISTENT: bool> Execute<'a, MySql> for WithArguments<'a, PERSISTENT> {
     fn sql(self) -> SqlStr {
         self.sql
     }
@@ -56,27 +63,6 @@ impl Execute<'_, MySql> for Stmt {
     }
 
     fn persistent(&self) -> bool {
-        self.persistent
-    }
-}
-
-/// A statement by the text protocol, and nothing else.
-pub(super) struct Text(pub(super) SqlStr);
-
-impl Execute<'_, MySql> for Text {
-    fn sql(self) -> SqlStr {
-        self.0
-    }
-
-    fn statement(&self) -> Option<&MySqlStatement> {
-        None
-    }
-
-    fn take_arguments(&mut self) -> Result<Option<MySqlArguments>, BoxDynError> {
-        Ok(None)
-    }
-
-    fn persistent(&self) -> bool {
-        false
+        PERSISTENT
     }
 }
