@@ -51,6 +51,7 @@ mod route; // performs the router's steps
 mod run; // sends a routed statement
 mod transient; // does again what failed with a passing error
 
+mod census; // how many servers there are
 mod credentials; // where passwords come from
 mod error; // what can go wrong
 mod events; // decisions and warnings, for those who watch
