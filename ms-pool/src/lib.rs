@@ -72,6 +72,7 @@ pub use self::{
     events::{DecisionEvent, Warning},
     executor::PrimaryConnection,
     on::On,
+    pool::{HeldBy, Holder},
     prepared::Prepared,
     session::{DumpedServer, LastUsed, Session},
     state::{ServerIdentity, ServerInfo, ServerState},

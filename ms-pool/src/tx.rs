@@ -26,7 +26,7 @@ use tokio::runtime::Handle;
 use crate::{
     Cluster, Counter, Error,
     executor::lease_primary,
-    pool::{Lease, Stmt, first_row},
+    pool::{HeldBy, Lease, Stmt, first_row},
     run::Item,
 };
 
@@ -70,6 +70,7 @@ impl Tx {
             begun = begin_on(&mut lease).await;
         }
         begun?;
+        lease.hold_by(HeldBy::Transaction);
         Ok(Self { cluster: cluster.clone(), lease: Some(lease) })
     }
 
