@@ -12,5 +12,7 @@ mod run;
 mod broken; // what is no scenario, and servers that are not there
 #[path = "conformance/copy.rs"]
 mod copy; // the repository's own scenarios
+#[path = "conformance/deviations.rs"]
+mod deviations; // what differs on purpose is written down
 #[path = "conformance/wrong.rs"]
 mod wrong; // expectations that do not hold

@@ -25,6 +25,7 @@ use sqlx_mysql::MySqlConnectOptions;
 use crate::{
     Builder, Cluster, Error, Statistics,
     builder::Callbacks,
+    census::Census,
     class::Classes,
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
@@ -340,6 +341,9 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         })
         .collect();
     let router = Router::new(topology, plan.pipeline, plan.failover);
+    let statistics = plan.counting.then(|| builder.statistics.unwrap_or_else(Statistics::process));
+    let roles = router.topology().servers().iter().map(Server::role);
+    let census = statistics.as_ref().map(|it| Census::new(Arc::clone(it), roles));
     Ok(Cluster::new(Inner {
         section: plan.section,
         members,
@@ -348,7 +352,8 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         rules: plan.rules,
         lazy: plan.lazy,
         warnings: plan.warnings,
-        statistics: plan.counting.then(|| builder.statistics.unwrap_or_else(Statistics::process)),
+        statistics,
+        census,
         hooks: builder.hooks,
         seed: builder.seed.map(AtomicU64::new),
         sql_mode: KnownSqlMode::default(),

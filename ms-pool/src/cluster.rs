@@ -16,6 +16,7 @@ use tokio::time::Instant;
 
 use crate::{
     Builder, Counter, Error, On, Session, Statistics, Tx, TxOptions, assemble,
+    census::Census,
     class::Classes,
     events::Hooks,
     pool::ServerPool,
@@ -64,6 +65,8 @@ pub(crate) struct Inner {
     pub(crate) warnings: Vec<Diagnostic>,
     /// `None` when nothing is counted.
     pub(crate) statistics: Option<Arc<Statistics>>,
+    /// The servers in the gauges among them.
+    pub(crate) census: Option<Census>,
     pub(crate) hooks: Hooks,
     /// With a builder's seed, what the next session draws from; every one gets its own.
     pub(crate) seed: Option<AtomicU64>,
@@ -187,6 +190,9 @@ impl Cluster {
     /// Cancel safe: the cluster is closed in any case, only the waiting ends.
     pub async fn close(&self) {
         let deadline = Instant::now() + CLOSE_LIMIT;
+        if let Some(census) = &self.inner.census {
+            census.retire();
+        }
         // Idle connections of all servers first, so that one busy server does not keep the others' open.
         for member in &self.inner.members {
             member.pool.close(Instant::now()).await;

@@ -120,7 +120,7 @@ pub enum Error {
         waited: Duration,
     },
 
-    /// All connections were in use for too long; which, a warning event and the pool's state tell.
+    /// All connections were in use for too long; by whom, a warning event and [`ServerState::holders`](crate::ServerState::holders) tell.
     #[error("no connection became free in time")]
     NoSlot,
 

@@ -24,7 +24,7 @@ use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTypeInfo
 
 use crate::{
     Cluster, Error, On, Session,
-    pool::{Lease, Stmt, first_row},
+    pool::{HeldBy, Lease, Stmt, first_row},
     route::{Now, Routed, route_now},
     run::{Belted, Item, Reroute, failed, once, run},
 };
@@ -219,6 +219,7 @@ impl<'c> Acquire<'c> for &'c Cluster {
     fn acquire(self) -> BoxFuture<'c, Result<PrimaryConnection, sqlx::Error>> {
         Box::pin(async move {
             let lease = lease_primary(self).await?;
+            lease.hold_by(HeldBy::Bare);
             Ok(PrimaryConnection { lease })
         })
     }

@@ -56,6 +56,7 @@ mod route; // performs the router's steps
 mod run; // sends a routed statement
 mod transient; // does again what failed with a passing error
 
+mod census; // how many servers there are
 mod credentials; // where passwords come from
 mod error; // what can go wrong
 mod events; // decisions and warnings, for those who watch
@@ -77,6 +78,7 @@ pub use self::{
     events::{DecisionEvent, Warning},
     executor::PrimaryConnection,
     on::On,
+    pool::{HeldBy, Holder},
     prepared::Prepared,
     session::{DumpedServer, LastUsed, Session},
     state::{ServerIdentity, ServerInfo, ServerState},

@@ -5,14 +5,14 @@
 //! the connection is marked with whatever the statement will leave behind on it *before* the statement is sent, so
 //! that a cancelled statement cannot hide it.
 
-use std::{sync::Arc, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use ms_filters::{Attempt, Inputs, Outcome, Request, Role, ServerIx, ServerState, Step, Tally, View};
 use ms_hints::{Access, Effect, Protocol, Route, State, Statement, Transaction};
 
 use crate::{
     Cluster, Counter, Error, Session, held,
-    pool::{Lease, Phase, ServerPool, Stmt},
+    pool::{Holder, Lease, Phase, ServerPool, Stmt},
     session::{Core, Slot, Slots},
     transaction::{self, Control, control_of},
     wishes::{SETTING_LIMIT, Wishes},
@@ -447,9 +447,11 @@ pub(crate) async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, 
             }
             if let Err(error @ Error::AcquireTimeout { .. }) = &leased {
                 // The caller gets `PoolTimedOut`, which has no room for facts.
-                cluster.inner.hooks.warn(error.to_string());
+                cluster.inner.hooks.warn(format!("{error}{}", OldestHolders(&pool.holders())));
             }
-            leased?
+            let leased = leased?;
+            core.hold(&leased.0);
+            leased
         }
     };
     if new {
@@ -462,6 +464,18 @@ pub(crate) async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, 
     }
     slots.put(server, lease);
     Ok(())
+}
+
+/// Who has held connections for longest, for the end of a sentence about waiting for one.
+struct OldestHolders<'a>(&'a [Holder]);
+
+impl fmt::Display for OldestHolders<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, holder) in self.0.iter().take(3).enumerate() {
+            write!(f, "{} {holder}", if at == 0 { "; held longest:" } else { "," })?;
+        }
+        Ok(())
+    }
 }
 
 /// A connection as the session wants it, and whether it is a new one or from the idle stack.

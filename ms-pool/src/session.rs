@@ -13,7 +13,7 @@ use crate::{
     Cluster,
     events::DecisionEvent,
     held::{Hold, Holdings},
-    pool::{Lease, ServerPool},
+    pool::{HeldBy, Lease, ServerPool},
     transaction::Trx,
     wishes::Wishes,
 };
@@ -241,7 +241,20 @@ impl Core {
     /// A connection that needs neither waiting nor a word to be the session's.
     #[inline]
     pub(crate) fn try_lease(&self, cluster: &Cluster, server: ServerIx) -> Option<Lease> {
-        if self.wishes.is_some() { None } else { cluster.member(server).pool.try_lease() }
+        if self.wishes.is_some() {
+            return None;
+        }
+        let lease = cluster.member(server).pool.try_lease()?;
+        self.hold(&lease);
+        Some(lease)
+    }
+
+    /// Tells the pool what the connection is held for.
+    #[inline]
+    pub(crate) fn hold(&self, lease: &Lease) {
+        if !self.ephemeral {
+            lease.hold_by(HeldBy::Session);
+        }
     }
 
     pub(crate) fn sql_mode(&self, cluster: &Cluster) -> SqlMode {

@@ -6,7 +6,7 @@ use ms_filters::Role;
 
 use crate::{
     cluster::Member,
-    pool::{Dial, ServerPool},
+    pool::{Dial, Holder, ServerPool},
     probe::{Flavour, Identity},
 };
 
@@ -62,6 +62,8 @@ pub struct ServerState {
     pub kills_sent: u64,
     /// Abandoned statements that it could not be told to stop in time.
     pub kills_lost: u64,
+    /// Who holds the connections in use, the oldest first; those being made are not among them.
+    pub holders: Vec<Holder>,
     /// Who answered the latest connect; `None` before the first.
     pub identity: Option<ServerIdentity>,
 }
@@ -114,6 +116,7 @@ impl ServerState {
             abandoned: state.counters.abandoned,
             kills_sent: state.counters.kills_sent,
             kills_lost: state.counters.kills_lost,
+            holders: pool.holders(),
             identity,
         }
     }

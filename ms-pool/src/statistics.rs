@@ -1,10 +1,9 @@
 //! What was routed where, in the original's counters.
 //!
 //! The names are those of the original's statistics function, so that dashboards built on it keep working; each counter's
-//! documentation says which event moves it; some wait for a capability that is not there yet. The original's `pool_*` are
-//! missing: they were meant as gauges, and [`Cluster::state`](crate::Cluster::state) shows what they were meant to show
-//! (`pool_updates` and its like were never moved at all). Counters only grow and are cheap (one relaxed atomic addition). Unless a
-//! builder is given its own, all clusters of a process add to one shared set, as the original did.
+//! documentation says which event moves it; some wait for a capability that is not there yet. Counters only grow, but for the
+//! four that [are gauges](Counter::is_gauge), and are cheap (one relaxed atomic addition). Unless a builder is given its own, all
+//! clusters of a process add to one shared set, as the original did.
 
 use std::{
     fmt,
@@ -33,6 +32,18 @@ macro_rules! counters {
                 match self {
                     $(Counter::$variant => $name,)+
                 }
+            }
+
+            /// Whether it says how many there are now, and not how often something has happened: it goes down again.
+            #[must_use]
+            pub const fn is_gauge(self) -> bool {
+                matches!(
+                    self,
+                    Counter::PoolPrimariesTotal
+                        | Counter::PoolReplicasTotal
+                        | Counter::PoolPrimariesActive
+                        | Counter::PoolReplicasActive
+                )
             }
         }
     };
@@ -117,6 +128,21 @@ counters! {
     XaParticipants = "xa_participants",
     /// A global transaction was rolled back because its session ended.
     XaRollbackOnClose = "xa_rollback_on_close",
+    /// Gauge: the primaries of all clusters that count here.
+    PoolPrimariesTotal = "pool_masters_total",
+    /// Gauge: the replicas of all clusters that count here.
+    PoolReplicasTotal = "pool_slaves_total",
+    /// Gauge: the primaries statements may be sent to, which are all until their cluster is closed.
+    PoolPrimariesActive = "pool_masters_active",
+    /// Gauge: the replicas statements may be sent to, which are all until their cluster is closed.
+    PoolReplicasActive = "pool_slaves_active",
+    /// The servers of a cluster were replaced. Stays 0: clusters keep their servers for life so far, here and below. (The
+    /// original never moved these three.)
+    PoolUpdates = "pool_updates",
+    /// A primary that had been taken out came back.
+    PoolPrimaryReactivated = "pool_master_reactivated",
+    /// A replica that had been taken out came back.
+    PoolReplicaReactivated = "pool_slave_reactivated",
     /// A replica refused to write (error 1792) and the primary ran the statement; this project's own counter.
     BeltRerouted = "belt_rerouted",
     /// A read that broke before its first row on an idle connection was repeated on a fresh one; own counter.
@@ -135,6 +161,8 @@ counters! {
 /// let statistics = Statistics::default();
 /// assert_eq!(statistics.get(Counter::UseReplica), 0);
 /// assert!(statistics.iter().any(|(name, _)| name == "use_slave"));
+/// assert!(statistics.to_string().starts_with("use_slave 0\n"));
+/// assert!(statistics.to_json().starts_with(r#"{"use_slave": 0, "use_master": 0, "#));
 /// ```
 pub struct Statistics {
     counts: [AtomicU64; Counter::ALL.len()],
@@ -160,6 +188,13 @@ impl Statistics {
         self.counts[counter as usize].load(Relaxed)
     }
 
+    /// All counters as one JSON object, by the original's names.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        let members: Vec<_> = self.iter().map(|(name, count)| format!("\"{name}\": {count}")).collect();
+        format!("{{{}}}", members.join(", "))
+    }
+
     /// All counters by the original's names.
     pub fn iter(&self) -> impl Iterator<Item = (&'static str, u64)> {
         Counter::ALL.iter().map(|&counter| (counter.name(), self.get(counter)))
@@ -170,6 +205,19 @@ impl Statistics {
         if by != 0 {
             self.counts[counter as usize].fetch_add(by, Relaxed);
         }
+    }
+
+    /// Of a gauge.
+    pub(crate) fn take(&self, gauge: Counter, by: u64) {
+        debug_assert!(gauge.is_gauge(), "counters only grow");
+        self.counts[gauge as usize].fetch_sub(by, Relaxed);
+    }
+}
+
+/// One line for each counter: name and number.
+impl fmt::Display for Statistics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.iter().try_for_each(|(name, count)| writeln!(f, "{name} {count}"))
     }
 }
 
@@ -195,5 +243,25 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), Counter::ALL.len());
+    }
+
+    /// Those of its statistics function, in its order.
+    #[test]
+    fn every_name_of_the_original_is_there() {
+        let names = "use_slave use_master use_slave_guess use_master_guess use_slave_sql_hint use_master_sql_hint \
+            use_last_used_sql_hint use_slave_callback use_master_callback non_lazy_connections_slave_success \
+            non_lazy_connections_slave_failure non_lazy_connections_master_success non_lazy_connections_master_failure \
+            lazy_connections_slave_success lazy_connections_slave_failure lazy_connections_master_success \
+            lazy_connections_master_failure trx_autocommit_on trx_autocommit_off trx_master_forced \
+            gtid_autocommit_injections_success gtid_autocommit_injections_failure gtid_commit_injections_success \
+            gtid_commit_injections_failure gtid_implicit_commit_injections_success gtid_implicit_commit_injections_failure \
+            transient_error_retries fabric_sharding_lookup_servers_success fabric_sharding_lookup_servers_failure \
+            fabric_sharding_lookup_servers_time_total fabric_sharding_lookup_servers_bytes_total \
+            fabric_sharding_lookup_servers_xml_failure xa_begin xa_commit_success xa_commit_failure xa_rollback_success \
+            xa_rollback_failure xa_participants xa_rollback_on_close pool_masters_total pool_slaves_total pool_masters_active \
+            pool_slaves_active pool_updates pool_master_reactivated pool_slave_reactivated";
+        let there: Vec<_> = Counter::ALL.iter().map(|it| it.name()).collect();
+        let theirs: Vec<_> = names.split_whitespace().collect();
+        assert_eq!(there[..theirs.len()], theirs, "this project's own come behind them");
     }
 }

@@ -25,7 +25,7 @@ use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTypeInfo
 
 use crate::{
     Cluster, Error, Session, TxOptions,
-    pool::{Lease, Stmt, first_row},
+    pool::{HeldBy, Lease, Stmt, first_row},
     run::{Item, failed},
     transaction::{End, lose},
 };
@@ -182,6 +182,7 @@ async fn begin_now(session: &mut Session, options: TxOptions) -> Result<(), sqlx
         let why = format!("the filters picked `{}`, which is not a primary, for a transaction", member.pool.server());
         return Err(Error::Refused { why: why.into() }.into());
     }
+    session.bound_lease()?.hold_by(HeldBy::Transaction);
     Ok(())
 }
 

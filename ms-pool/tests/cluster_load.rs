@@ -15,8 +15,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ms_pool::{Cluster, Counter, Error, Statistics, code};
-use sqlx::{AssertSqlSafe, mysql::MySqlPoolOptions};
+use futures_util::StreamExt;
+use ms_pool::{Cluster, Counter, Error, HeldBy, Statistics, code};
+use sqlx::{Acquire, AssertSqlSafe, mysql::MySqlPoolOptions};
 use support::{configured, primary_url, replica_url};
 use tokio::task::JoinSet;
 
@@ -148,6 +149,56 @@ async fn whoever_waits_too_long_is_told_for_what() {
     assert_eq!((state.timeouts, state.in_use, state.waiting), (2, 1, 0));
     drop(holder);
     sqlx::query("DO 1").execute(&db).await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn whoever_waits_too_long_is_told_for_whom() {
+    let warnings = Arc::new(Mutex::new(Vec::new()));
+    let sink = Arc::clone(&warnings);
+    let extra = r#", "pool": {"max_connections": 4, "acquire_timeout_ms": 100}"#;
+    let builder = Cluster::builder().config_text("test.json", support::section(extra));
+    let db = builder.on_warning(move |it| sink.lock().unwrap().push(it.to_string())).build().unwrap();
+    let holders = || db.state()[0].holders.clone();
+    let a_while = || tokio::time::sleep(Duration::from_millis(20));
+    let id = "/*ms=primary*/SELECT CONNECTION_ID()";
+
+    let mut session = db.session();
+    let of_session: u64 = sqlx::query_scalar(id).fetch_one(&mut session).await.unwrap();
+    a_while().await;
+    let mut tx = db.begin().await.unwrap();
+    let of_tx: u64 = sqlx::query_scalar(id).fetch_one(&mut tx).await.unwrap();
+    a_while().await;
+    let bare = (&db).acquire().await.unwrap();
+    a_while().await;
+    let mut statement = sqlx::raw_sql("/*ms=primary*/SELECT 1; SELECT 2").fetch(&db);
+    statement.next().await.unwrap().unwrap();
+    let by: Vec<_> = holders().iter().map(|it| it.by).collect();
+    assert_eq!(by, [HeldBy::Session, HeldBy::Transaction, HeldBy::Bare, HeldBy::Statement]);
+    let ids: Vec<_> = holders().iter().map(|it| it.connection_id).collect();
+    assert_eq!(ids[..2], [of_session, of_tx]);
+    assert!(holders()[0].held >= Duration::from_millis(60), "{:?}", holders());
+
+    db.begin().await.unwrap_err();
+    let warning = warnings.lock().unwrap().join(" ");
+    let expected = format!("; held longest: connection {of_session} by a session for ");
+    assert!(warning.starts_with("all 4 connections to server `primary` stayed in use for "), "{warning}");
+    assert!(warning.contains(&expected), "{warning}");
+    assert!(warning.contains(&format!(", connection {of_tx} by a transaction for ")), "{warning}");
+    assert!(warning.contains("a bare connection") && !warning.contains("a statement"), "three are enough: {warning}");
+
+    drop((statement, bare, session));
+    tx.rollback().await.unwrap();
+    support::eventually("the statement's answer to be read", async || holders().is_empty()).await;
+    // Taken again, it counts from then.
+    let began = Instant::now();
+    let _tx = db.begin().await.unwrap();
+    let [holder] = holders()[..] else { panic!("{:?}", holders()) };
+    // Either clock may have lost a part of a millisecond.
+    assert!(
+        holder.by == HeldBy::Transaction && holder.held <= began.elapsed() + Duration::from_millis(1),
+        "{holder:?}"
+    );
 }
 
 /// What a firewall, a proxy or `wait_timeout` does at night.

@@ -32,6 +32,16 @@ fn every_wrong_expectation_is_noticed() {
                 "server m (connection ",
             ),
             (
+                json!([{"sql": "SELECT 1", "id": "a"}, {"sql": "DO 1", "id": "b"}, {"sql": "DO 1", "expect": {"same_as": ["b", "a"]}}]),
+                "the connection of `a`: server s1 (connection ",
+                "server m (connection ",
+            ),
+            (
+                json!([{"sql": "SELECT 1", "id": "a"}, {"sql": "DO 1", "id": "b"}, {"sql": "DO 1", "expect": {"differs_from": ["a", "b"]}}]),
+                "another connection than `b`: server m (connection ",
+                "server m (connection ",
+            ),
+            (
                 json!([{"sql": "DO 1"}, {"sql": "DO 2", "expect": {"not_sent": true}}]),
                 "a statement that is not sent",
                 "it was",
@@ -48,6 +58,9 @@ fn every_wrong_expectation_is_noticed() {
             ),
             (json!([{"sql": "nonsense", "expect": {"error": {"contains": "no such"}}}]), "no such", "syntax"),
             (json!([{"sql": "nonsense", "expect": {"error": {"kind": "gone"}}}]), "gone", "\"code\":1064"),
+            (json!([{"sql": "nonsense", "expect": {"error": {"kind": "connect"}}}]), "connect", "\"code\":1064"),
+            (json!([{"sql": "nonsense", "expect": {"error": {"code": [1146, 1054]}}}]), "[1146,1054]", "\"code\":1064"),
+            (json!([{"sql": "nonsense", "expect": {"error": false}}]), "success", "\"code\":1064"),
             (
                 json!([{"sql": "nonsense", "expect": {"error": true, "server": "s1"}}]),
                 "server s1",
@@ -57,6 +70,18 @@ fn every_wrong_expectation_is_noticed() {
             (select(json!({"rows": [[null]]})), "[[null]]", "[[\"1\"]]"),
             (select(json!({"rows": []})), "[]", "[[\"1\"]]"),
             (select(json!({"row_count": 2})), "2 rows", "1"),
+            (
+                json!([{"prepare": "SELECT ?", "id": "p"},
+                    {"execute": {"stmt": "p", "params": [1]}, "expect": {"rows": [["2"]]}}]),
+                "[[\"2\"]]",
+                "[[\"1\"]]",
+            ),
+            (
+                json!([{"prepare": "DO 1", "id": "p"}, {"execute": "p", "expect": {"role": "slave"}}]),
+                "a slave",
+                "server m (connection ",
+            ),
+            (json!([{"execute": "p"}]), "a step that can be done", "no statement was prepared as `p`"),
             (
                 json!([{"sql": "INSERT INTO test VALUES (6), (7)", "expect": {"affected_rows": 1}}]),
                 "1 affected rows",
@@ -75,6 +100,23 @@ fn every_wrong_expectation_is_noticed() {
             ),
             (json!([{"sql": "SELECT 1, 2"}, {"field_count": true, "expect": {"value": 1}}]), "1", "2"),
             (json!([{"insert_id": true, "expect": {"value": 7}}]), "7", "0"),
+            (json!([{"warning_count": true, "expect": {"value": {"ge": 1}}}]), "at least 1", "0"),
+            (json!([{"thread_id": true, "expect": {"value": {"not": 0}}}]), "not 0", "0"),
+            (
+                json!([{"thread_id": true, "expect": {"value": {"save": "x"}}}, {"affected_rows": true, "expect": {"value": {"not": "$x"}}}]),
+                "not 0",
+                "0",
+            ),
+            (select(json!({"value": {"any": true}})), "a value", "no value"),
+            (json!([{"get_charset": true, "expect": {"value": "latin7"}}]), "latin7", "utf8mb4"),
+            (json!([{"sql": "DO 1"}, {"escape": "a'b", "expect": {"value": "a'b"}}]), "\"a'b\"", "a\\\\'b"),
+            (json!([{"match_wild": ["abc", "a%"], "expect": {"value": false}}]), "false", "true"),
+            (json!([{"server_info": true, "expect": {"value": "0.1"}}]), "\"0.1\"", "."),
+            (json!([{"ping": true, "expect": {"error": true}}]), "an error", "success"),
+            (json!([{"select_db": "@db", "expect": {"error": true}}]), "an error", "success"),
+            (json!([{"sql": "DO 1"}, {"set_charset": "nonsense"}]), "success", "nonsense"),
+            (json!([{"autocommit": true, "expect": {"error": true}}]), "an error", "success"),
+            (json!([{"sql": "DO 1"}, {"change_user": {"password": "wrong"}}]), "success", "\"code\":1045"),
             (json!([{"classify": "SELECT 1", "expect": {"value": "master"}}, {"sql": "DO 1"}]), "master", "slave"),
             (
                 json!([{"dump_servers": true, "expect": {"value": {"masters": [{"name_from_config": "s1"}]}}}]),
@@ -207,6 +249,9 @@ fn callbacks_are_asked_and_what_they_are_called_with_is_checked() {
     let call = |name: &str, expect: Value| with(name, "user", json!({"master": 0, "expect_call": expect}), "m");
     let right = json!({"section": "myapp", "statement_contains": "SELECT", "masters": 1, "slaves": 2, "last_used": null,
         "in_transaction": false});
+    // What is not a server is an error of the statement and a warning.
+    let mut silent = with("silent", "user", json!({"raw": 1}), "m");
+    silent["steps"] = json!([{"sql": "SELECT 1", "expect": {"error": true, "no_warnings": true}}]);
     let scenarios = [
         call("right", right),
         with("narrowed", "user_multi", json!({"masters": [], "slaves": [1]}), "s2"),
@@ -218,10 +263,12 @@ fn callbacks_are_asked_and_what_they_are_called_with_is_checked() {
         call("slaves", json!({"slaves": 1})),
         call("last used", json!({"last_used": "any"})),
         call("transaction", json!({"in_transaction": true})),
+        silent,
     ];
     let (_, results) = conform("callbacks", &servers(), &json!(scenarios), &[]);
     let statuses: Vec<_> = results.iter().filter_map(|it| it["status"].as_str()).collect();
-    assert_eq!(statuses, [&["passed"; 2][..], &["failed"; 8]].concat(), "{results:#?}");
+    assert_eq!(statuses, [&["passed"; 2][..], &["failed"; 9]].concat(), "{results:#?}");
+    assert_eq!(results[10]["expected"], "no warning", "{results:#?}");
     for result in &results[4..10] {
         assert!(result["expected"].as_str().unwrap().starts_with("a callback called with "), "{result:#}");
     }

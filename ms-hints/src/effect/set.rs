@@ -112,7 +112,7 @@ fn assignment(ahead: &mut Scanner<'_>) -> (Effect, Token) {
             Some(on) => Effect { autocommit: Some(on), ..Effect::NONE },
             None => Effect::state(State::UNKNOWN),
         }
-    } else if lasts && is_literal && is_setting(name) {
+    } else if is_literal && is_setting(name) && (lasts || !sets_transactions(name)) {
         Effect::state(State::SETTING)
     } else if sets_transactions(name) {
         Effect::state(State::TRANSACTION_SETTING)

@@ -11,6 +11,7 @@ use sqlx_core::connection::ConnectOptions;
 use sqlx_mysql::{MySqlConnectOptions, MySqlConnection};
 use tokio::time::{Instant, timeout_at};
 
+use super::holders::Held;
 use super::limits::Limits;
 use super::link::Link;
 use super::setup::Setup;
@@ -37,6 +38,7 @@ pub(super) async fn dial(target: &Target, setup: &Setup, limits: &Limits, deadli
             .unwrap_or_else(|| Err(Error::connecting(Arc::clone(&target.server), target.dial.reach(), gibberish())))?;
         Ok(Link {
             conn,
+            held: Held::new(identity.connection_id),
             identity: Arc::new(identity),
             expires: limits.lifetime(fastrand::f64()).map(|it| Instant::now() + it),
             epoch: 0,

@@ -19,6 +19,7 @@ use tokio::time::{Instant, timeout};
 
 use super::apart::Apart;
 use super::guarded::{Asked, Deadline, Guarded};
+use super::holders::HeldBy;
 use super::kill::Order;
 use super::link::Link;
 use super::phase::{Phase, Wire};
@@ -92,6 +93,11 @@ impl Lease {
 
     pub(crate) fn identity(&self) -> &Arc<Identity> {
         &self.held().link.identity
+    }
+
+    /// Says what the connection is held for, if not for one statement.
+    pub(crate) fn hold_by(&self, by: HeldBy) {
+        self.held().link.held.by(by);
     }
 
     pub(crate) fn phase(&self) -> Phase {

@@ -7,6 +7,7 @@ use sqlx_core::connection::Connection;
 use sqlx_mysql::MySqlConnection;
 use tokio::time::Instant;
 
+use super::holders::Held;
 use crate::probe::Identity;
 
 /// One connection, set up and identified.
@@ -18,6 +19,7 @@ pub(crate) struct Link {
     pub(crate) expires: Option<Instant>,
     /// The pool's epoch it was made in; see [`ServerPool::retire`](super::ServerPool::retire).
     pub(crate) epoch: u64,
+    pub(super) held: Arc<Held>,
 }
 
 impl Link {

@@ -23,6 +23,7 @@ mod apart; // what sets a connection apart
 mod dial; // one connect, from address to identity
 mod first_row; // one row, and the end of its answer
 mod guarded; // a statement's answer, watched
+mod holders; // who holds a connection, and since when
 mod kill; // tells the server that nobody is listening any more
 mod lease; // the right to use a connection
 mod limits; // how many, how long
@@ -37,6 +38,7 @@ mod shelf; // the idle stack itself
 mod stmt; // a statement, taken apart
 mod target; // what to dial
 
+pub use self::holders::{HeldBy, Holder};
 pub(crate) use self::{
     apart::Apart,
     first_row::first_row,

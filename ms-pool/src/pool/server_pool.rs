@@ -17,6 +17,7 @@ use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 use super::dial::dial;
+use super::holders::{Holder, Holders};
 use super::kill::{KillQueue, Order};
 use super::lease::Lease;
 use super::limits::Limits;
@@ -45,6 +46,7 @@ pub(crate) struct ServerPool {
     /// Wakes who closes the pool when the last slot is back.
     slot_back: Notify,
     kills: KillQueue,
+    holders: Holders,
     opened: AtomicU64,
     failed: AtomicU64,
     timeouts: AtomicU64,
@@ -76,6 +78,7 @@ impl ServerPool {
             waiting: AtomicUsize::new(0),
             slot_back: Notify::new(),
             kills: KillQueue::default(),
+            holders: Holders::new(Instant::now()),
             opened: AtomicU64::new(0),
             failed: AtomicU64::new(0),
             timeouts: AtomicU64::new(0),
@@ -113,8 +116,10 @@ impl ServerPool {
     pub(crate) fn try_lease(self: &Arc<Self>) -> Option<Lease> {
         // Fails as well while somebody waits: freed slots go to the queue.
         let permit = self.slots.try_acquire().ok()?;
-        let link = self.shelf().take_trusted(Instant::now(), self.limits.verify_idle_after)?;
+        let now = Instant::now();
+        let link = self.shelf().take_trusted(now, self.limits.verify_idle_after)?;
         permit.forget();
+        self.holders.hold(&link.held, now);
         Some(Lease::reused(link, Slot(Arc::clone(self))))
     }
 
@@ -152,6 +157,7 @@ impl ServerPool {
         let began = Instant::now();
         let slot = self.slot(began, deadline).await?;
         if let Some(link) = self.take_alive(deadline).await {
+            self.holders.hold(&link.held, Instant::now());
             return Ok(Lease::reused(link, slot));
         }
 
@@ -161,10 +167,12 @@ impl ServerPool {
         }
         // One may have come back while we waited for our turn.
         if let Some(link) = self.take_alive(deadline).await {
+            self.holders.hold(&link.held, Instant::now());
             return Ok(Lease::reused(link, slot));
         }
         let link = self.dial(deadline).await?;
         drop(turn);
+        self.holders.hold(&link.held, Instant::now());
         Ok(Lease::new(link, slot))
     }
 
@@ -234,6 +242,7 @@ impl ServerPool {
         match dial(&self.target, &self.setup, &self.limits, deadline).await {
             Ok(mut link) => {
                 link.epoch = epoch;
+                self.holders.add(&link.held);
                 self.opened.fetch_add(1, Ordering::Relaxed);
                 let mut last = self.last();
                 last.identity = Some(Arc::clone(&link.identity));
@@ -267,6 +276,7 @@ impl ServerPool {
 
     /// Takes a connection back; closes it if it has served its time.
     pub(super) fn put_back(self: &Arc<Self>, link: Link) {
+        link.held.release();
         let mut shelf = self.shelf();
         let put = shelf.put(link, Instant::now());
         reaper::ensure(self, &mut shelf);
@@ -280,6 +290,11 @@ impl ServerPool {
     pub(super) fn abandon(self: &Arc<Self>, order: Order) {
         self.abandoned.fetch_add(1, Ordering::Relaxed);
         self.kills.request(self, order);
+    }
+
+    /// Who holds a connection now, the oldest first. Slots whose connection is being made have none yet.
+    pub(crate) fn holders(&self) -> Vec<Holder> {
+        self.holders.now(Instant::now())
     }
 
     pub(super) fn kills(&self) -> &KillQueue {

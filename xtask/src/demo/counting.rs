@@ -10,7 +10,8 @@ pub(super) fn act(shop: &Shop, screen: &mut Screen) -> Result<(), Failed> {
     screen.paragraph(
         "The names are those of mysqlnd_ms, so that its dashboards go on working. Counters at zero are left out.",
     )?;
-    let counted = Counter::ALL.iter().map(|&it| (it, shop.statistics.get(it))).filter(|(_, count)| *count > 0);
+    let counters = Counter::ALL.iter().filter(|it| !it.is_gauge());
+    let counted = counters.map(|&it| (it, shop.statistics.get(it))).filter(|(_, count)| *count > 0);
     let rows = counted.map(|(counter, count)| [text(counter.name()), text(count.to_string()), text(meaning(counter))]);
     screen.table([Column::Name("counter"), Column::Number("count"), Column::Text("how often …")], rows)?;
     let count = |it| shop.statistics.get(it);
@@ -65,6 +66,13 @@ fn meaning(counter: Counter) -> &'static str {
         Counter::ReadRepeated => "a broken read was repeated",
         Counter::StateBound => "it followed the session's state",
         Counter::DirtyClosed => "a changed connection was closed",
+        Counter::PoolPrimariesTotal => "primaries there are",
+        Counter::PoolReplicasTotal => "replicas there are",
+        Counter::PoolPrimariesActive => "primaries in use",
+        Counter::PoolReplicasActive => "replicas in use",
+        Counter::PoolUpdates => "the servers were replaced",
+        Counter::PoolPrimaryReactivated => "a primary came back",
+        Counter::PoolReplicaReactivated => "a replica came back",
         _ => "",
     }
 }
