@@ -53,6 +53,12 @@ impl Pipeline {
         self.filters.get(position).map_or("?", |it| it.name())
     }
 
+    /// Whether one of them looks at [`Request::tables`](crate::Request::tables), so that somebody has to find them.
+    #[must_use]
+    pub fn wants_tables(&self) -> bool {
+        self.filters.iter().any(|it| it.wants_tables())
+    }
+
     pub(crate) fn picker(&self) -> &dyn Filter {
         &**self.filters.last().expect("a pipeline ends with a filter that picks")
     }

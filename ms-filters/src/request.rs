@@ -2,7 +2,7 @@
 
 use ms_hints::{Level, Statement};
 
-use crate::server::ServerIx;
+use crate::{server::ServerIx, tables::Tables};
 
 /// One statement with all that decides where it may run.
 ///
@@ -26,6 +26,8 @@ pub struct Request<'a> {
     pub settings: Settings,
     /// The service level that the session was given while running; it takes the place of the configured one.
     pub level: Option<Level>,
+    /// The tables it names; looked for only where [`Pipeline::wants_tables`](crate::Pipeline::wants_tables).
+    pub tables: Tables<'a>,
 }
 
 impl<'a> Request<'a> {
@@ -33,7 +35,8 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn new(statement: &'a Statement<'a>) -> Self {
         let settings = Settings::default();
-        Request { statement, last_used: None, transaction: Transaction::None, settings, level: None }
+        let (transaction, tables) = (Transaction::None, Tables::NotAsked);
+        Request { statement, last_used: None, transaction, settings, level: None, tables }
     }
 
     /// Whether a transaction binds the statement to its server, so that there is nothing to narrow.
