@@ -20,6 +20,7 @@ use crate::{
     events::Hooks,
     pool::ServerPool,
     state::{ServerIdentity, ServerInfo, ServerState},
+    tables::KnownTables,
 };
 
 /// How long [`Cluster::close`] waits for connections in use.
@@ -70,6 +71,8 @@ pub(crate) struct Inner {
     /// The file names a character set for all connections.
     pub(crate) server_charset: bool,
     pub(crate) classes: Classes,
+    /// `None` when no filter asks for tables.
+    pub(crate) tables: Option<KnownTables>,
 }
 
 /// One server of the cluster.

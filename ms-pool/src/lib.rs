@@ -45,10 +45,12 @@ mod introspection; // questions about just any server
 mod prepared; // a statement that stays where it is
 mod wishes; // what a session wants of its connections
 
-mod class; // what a statement is, found again
+mod by_text; // what was found out about a text, found again
+mod class; // what a statement is
 mod executor; // sqlx's traits
 mod route; // performs the router's steps
 mod run; // sends a routed statement
+mod tables; // which tables a statement names
 
 mod credentials; // where passwords come from
 mod error; // what can go wrong
@@ -74,6 +76,7 @@ pub use self::{
     session::{DumpedServer, LastUsed, Session},
     state::{ServerIdentity, ServerInfo, ServerState},
     statistics::{Counter, Statistics},
+    tables::StatementTables,
     tx::Tx,
 };
 pub use ms_filters::{Call, Choice, Choices, Listed};

@@ -14,6 +14,7 @@ use crate::{
     Cluster, Counter, Error, Session,
     pool::{Lease, Phase, ServerPool, Stmt},
     session::{Core, Slot, Slots},
+    tables::StatementTables,
     wishes::{SETTING_LIMIT, Wishes},
 };
 
@@ -45,23 +46,26 @@ struct Question<'a> {
     statement: Statement<'a>,
     /// Only for statements that are not proven reads: what they leave behind.
     effect: Effect,
+    tables: StatementTables<'a>,
 }
 
 impl<'a> Question<'a> {
     #[inline]
-    fn new(cluster: &Cluster, core: &Core, stmt: &'a Stmt, route: Option<Route>) -> Self {
+    fn new(cluster: &'a Cluster, core: &Core, stmt: &'a Stmt, route: Option<Route>) -> Self {
         let protocol = if stmt.args.is_some() { Protocol::Prepared } else { Protocol::Text };
         let (mut statement, effect) = cluster.read(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
         if route.is_some() {
             statement.route = route;
         }
-        Self { statement, effect }
+        let tables = cluster.tables_in(core, stmt.sql.as_str(), protocol);
+        Self { statement, effect, tables }
     }
 
     fn request(&self, cluster: &Cluster, core: &Core) -> Request<'_> {
         let mut request = Request::new(&self.statement);
         request.settings = cluster.inner.rules.settings;
         request.last_used = core.last_used;
+        request.tables = self.tables.as_tables();
         request
     }
 
@@ -339,7 +343,8 @@ impl Session {
                     if let Some(text) = why.warning() {
                         cluster.inner.hooks.warn(text);
                     }
-                    return Err(Error::Refused { why: why.to_string().into() }.into());
+                    let why = cluster.router().explain(&question.request(cluster, core), why);
+                    return Err(Error::Refused { why: why.into() }.into());
                 }
             };
             let request = question.request(cluster, core);
