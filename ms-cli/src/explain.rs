@@ -82,6 +82,8 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     let statement = cluster.classify(&args.sql);
     let mut request = Request::new(&statement);
     request.settings = cluster.routing();
+    let tables = cluster.tables(&args.sql);
+    request.tables = tables.as_tables();
     request.last_used = last_used(router, args.last_used.as_deref())?;
     request.transaction = match args.in_transaction {
         None => Transaction::None,
@@ -99,6 +101,7 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
         section: cluster.section(),
         sql: &args.sql,
         statement: &statement,
+        request: &request,
         shares: &shares,
         run: &run,
         decision: attempt.decision(),

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use ms_filters::{Decision, Role, ServerIx, Share, Shares, Step};
+use ms_filters::{Decision, Request, Role, ServerIx, Share, Shares, Step, Tables};
 use ms_hints::{Access, Level, Route, Span, Statement};
 use serde_json::{Value, json};
 
@@ -18,6 +18,7 @@ pub(crate) struct Explanation<'a> {
     pub(crate) section: Option<&'a str>,
     pub(crate) sql: &'a str,
     pub(crate) statement: &'a Statement<'a>,
+    pub(crate) request: &'a Request<'a>,
     pub(crate) shares: &'a Shares,
     pub(crate) run: &'a DryRun<'a>,
     pub(crate) decision: &'a Decision,
@@ -41,6 +42,7 @@ impl Explanation<'_> {
                 "sql": self.span(statement.because),
             },
             "hints": { "route": statement.route.map(route), "level": statement.level.map(level) },
+            "tables": self.tables(),
             "server": server.map(|it| self.name(it)),
             "role": server.map(|it| role(self.role(it))),
             "error": self.error(),
@@ -170,12 +172,20 @@ impl Explanation<'_> {
     }
 
     /// Why it would not run.
+    /// The tables that rules were asked about; `None` where nobody asked or they could not be found.
+    fn tables(&self) -> Option<Vec<&str>> {
+        match self.request.tables {
+            Tables::Named(tables) => Some(tables.iter().map(|it| it.as_str()).collect()),
+            Tables::NotAsked | Tables::Unparsable => None,
+        }
+    }
+
     fn error(&self) -> Option<String> {
         match self.end {
             Step::Give(server) => {
                 Some(format!("`{}` cannot be reached, and nothing else may be tried", self.name(server)))
             }
-            Step::Fail(why) => Some(why.to_string()),
+            Step::Fail(why) => Some(self.run.router().explain(self.request, why)),
             _ => None,
         }
     }

@@ -10,7 +10,8 @@ use std::{hint::black_box, time::Duration};
 use criterion::{Criterion, criterion_group, criterion_main};
 use ms_filters::{
     Failover, Filter, Inputs, NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, Request, Rng, Role,
-    RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Topology, View, narrow_fn, user_fn,
+    RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Table, TableName, TableRule, Tables,
+    Topology, View, narrow_fn, user_fn,
 };
 use ms_hints::{Access, Level, Options, Statement};
 
@@ -48,6 +49,11 @@ fn decide(c: &mut Criterion) {
     });
     row_of(c, "3 servers, node_groups, one named, random", b"/*reports*/SELECT 1", 2, even, Access::Read, || {
         vec![Box::new(NodeGroups::new([groups(1)])), Box::new(Random::new())]
+    });
+    let rule =
+        |pattern: &str| TableRule { pattern: pattern.to_owned(), primaries: Some(vec![0]), replicas: Some(vec![1, 0]) };
+    row(c, "3 servers, table, two rules, random", 2, even, Access::Read, || {
+        vec![Box::new(Table::new("rules", [rule("archive.%"), rule("shop.%")])), Box::new(Random::new())]
     });
     row(c, "3 servers, user", 2, even, Access::Read, || {
         vec![Box::new(user_fn("shop", "cb", |call| call.replicas.uri(1).into()))]
@@ -95,9 +101,11 @@ fn row_of(
     let mut statement = Statement::parse(sql, &Options::default());
     statement.access = access;
     let (mut rng, mut session, mut scratch) = (Rng::from_seed(1), SessionMemory::default(), Scratch::default());
+    let tables = [TableName::new(Some("shop"), "orders")];
     c.bench_function(name, |b| {
         b.iter(|| {
-            let request = Request::new(black_box(&statement));
+            let mut request = Request::new(black_box(&statement));
+            request.tables = Tables::Named(&tables);
             router.start(black_box(&mut Inputs {
                 request: &request,
                 view: &AllOpen,

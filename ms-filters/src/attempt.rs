@@ -9,7 +9,7 @@ use crate::{
     filter::Facts,
     reason::Reason,
     request::{Request, Split},
-    server::{Role, ServerIx},
+    server::{PerRole, Role, ServerIx},
     tally::Tally,
     warnings::Warnings,
     why::Why,
@@ -78,6 +78,8 @@ pub struct Attempt {
     pub(crate) fetched: bool,
     /// An empty side of replicas is the doing of a service level, which a primary meets as well.
     pub(crate) primaries_stand_in: bool,
+    /// Sides that table rules have emptied.
+    pub(crate) emptied_by_tables: PerRole<bool>,
     /// The role that is balanced now.
     pub(crate) role: Role,
     /// The next filter; behind the last one that narrows the statement is being picked for.
@@ -151,6 +153,7 @@ impl Attempt {
             wrote,
             fetched: false,
             primaries_stand_in: false,
+            emptied_by_tables: PerRole { primary: false, replica: false },
             role: Role::Replica,
             filter: 0,
             looked_at: 0,
@@ -189,6 +192,16 @@ impl Attempt {
     #[must_use]
     pub fn tally(&self) -> Tally {
         self.tally
+    }
+
+    /// Why there is nobody on a side.
+    pub(crate) fn none_left(&self, role: Role) -> Reason {
+        match (role, *self.emptied_by_tables.of(role)) {
+            (Role::Primary, true) => Reason::TableWithoutPrimary,
+            (Role::Primary, false) => Reason::NoPrimary,
+            (Role::Replica, true) => Reason::TableWithoutReplica,
+            (Role::Replica, false) => Reason::NoReplica,
+        }
     }
 
     /// Turns to a side from its beginning.

@@ -86,6 +86,19 @@ impl Candidates {
         Ok(())
     }
 
+    /// Keeps what `wanted` names, in its order; a candidate that is listed several times stays as often.
+    pub fn select(&mut self, role: Role, wanted: impl Iterator<Item = ServerIx>) {
+        let side = self.sides.of_mut(role);
+        side.spare.clear();
+        for server in wanted {
+            let candidates = side.list.iter().filter(|it| **it == server);
+            // A configured list has each server once.
+            side.spare.extend(candidates.take(if side.configured { 1 } else { usize::MAX }));
+        }
+        side.configured &= side.spare == side.list;
+        std::mem::swap(&mut side.list, &mut side.spare);
+    }
+
     #[inline]
     pub(crate) fn reset(&mut self, topology: &Topology) {
         self.sides.primary.set(topology.shared_list(Role::Primary));
@@ -137,6 +150,25 @@ mod tests {
         check(&[0, 1, 2], Ok(&[1, 2, 3]), true);
         check(&[], Ok(&[]), false);
         check(&[0, 3], Err(3), true);
+    }
+
+    #[test]
+    fn selecting_takes_the_order_of_what_is_wanted() {
+        check_select(&[3, 1], &[0, 1, 2], &[3, 1], false);
+        check_select(&[1, 2, 3], &[0, 1, 2], &[1, 2, 3], true);
+        check_select(&[3, 9, 1], &[0, 0, 2], &[3, 1, 1], false);
+        check_select(&[], &[0, 1, 2], &[], false);
+        check_select(&[2], &[0, 2], &[], false);
+    }
+
+    #[track_caller]
+    fn check_select(wanted: &[u16], before: &[usize], expected: &[u16], configured: bool) {
+        let mut candidates = three_replicas();
+        candidates.arrange(Role::Replica, before).unwrap();
+        candidates.select(Role::Replica, wanted.iter().map(|it| ServerIx::new(*it)));
+        let list: Vec<u16> = candidates.replicas().iter().map(|it| it.raw()).collect();
+        assert_eq!(list, expected);
+        assert_eq!(candidates.is_configured(Role::Replica), configured);
     }
 
     #[track_caller]

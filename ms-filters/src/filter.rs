@@ -19,6 +19,7 @@ use crate::{
     topology::Topology,
     view::View,
     warnings::Warnings,
+    why::Why,
 };
 
 /// One rule about where statements may run.
@@ -80,6 +81,18 @@ pub trait Filter: fmt::Debug + Send + Sync {
     fn shares(&self, cx: &mut Cx<'_>, candidates: &Candidates, role: Role) -> Shares {
         let _ = (cx, candidates, role);
         Shares::unknown()
+    }
+
+    /// Whether it looks at [`Request::tables`]; the same at every call. Finding them means parsing the text.
+    fn wants_tables(&self) -> bool {
+        false
+    }
+
+    /// Told that a statement got no server: what there is to say about that beside the reason, when it was this filter's
+    /// doing.
+    fn explain(&self, request: &Request<'_>, why: Why) -> Option<String> {
+        let _ = (request, why);
+        None
     }
 }
 

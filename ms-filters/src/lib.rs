@@ -18,6 +18,7 @@ mod router; // all of it together
 mod server; // how a server is named: by its place
 mod share; // which part each candidate gets
 mod split; // which side a statement goes to
+mod tables; // which tables a statement names
 mod tally; // which statistics move
 mod topology; // the servers of a cluster
 mod view; // what is known about the servers now
@@ -30,6 +31,7 @@ mod node_groups; // then one module per filter
 mod quality_of_service;
 mod random;
 mod round_robin;
+mod table;
 mod user;
 mod user_multi;
 
@@ -54,6 +56,8 @@ pub use self::{
     router::{Inputs, Router},
     server::{Role, ServerIx},
     share::{Share, Shares},
+    table::{Table, TableRule},
+    tables::{TableName, Tables},
     tally::Tally,
     topology::{Server, Topology, TopologyError},
     user::{User, user_fn},

@@ -56,6 +56,12 @@ impl Pipeline {
         self.narrowing.get(position).or(behind).map_or("?", |it| it.name())
     }
 
+    /// Whether one of them looks at [`Request::tables`](crate::Request::tables), so that somebody has to find them.
+    #[must_use]
+    pub fn wants_tables(&self) -> bool {
+        self.narrowing.iter().any(|it| it.wants_tables()) || self.picker.wants_tables()
+    }
+
     #[inline]
     pub(crate) fn picker(&self) -> &dyn Filter {
         &*self.picker

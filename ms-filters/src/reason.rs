@@ -68,6 +68,9 @@ reasons! {
     Standby = "standby", "a standby, and every other candidate was tried";
     Own = "own", "a filter's own choice";
     Group = "group", "a comment names this group of servers";
+    NoTable = "no_table", "it names no table";
+    TableRules = "table_rules", "the rules for its tables name these servers";
+    TablesUnknown = "tables_unknown", "its tables are not known, so it may run only on servers that every rule names";
     LevelEventual = "level_eventual", "the service level allows any server";
     LevelSession = "level_session", "the service level asks for servers that surely have what the session wrote";
     LevelStrong = "level_strong", "the service level asks for a primary";
@@ -84,6 +87,11 @@ reasons! {
     NoReplica = "no_replica", "no replica is left to choose from";
     NoPrimary = "no_primary", "no primary is left to choose from";
     NoCandidate = "no_candidate", "the filters left no server";
+    TableUnmatched = "table_unmatched", "no rule matches a table of it";
+    TableWithoutDatabase = "table_without_database", "a table of it names no database and there is no default one";
+    TableWithoutServer = "table_without_server", "the rules leave its tables no server";
+    TableWithoutPrimary = "table_without_primary", "the rules leave its tables no primary";
+    TableWithoutReplica = "table_without_replica", "the rules leave its tables no replica";
     NoLastUsed = "no_last_used", "no connection was used before";
     NoneUsable = "none_usable", "every candidate failed before and is remembered for it";
     PinnedLost = "pinned_lost", "the connection its transaction runs on is gone";

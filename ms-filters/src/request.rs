@@ -2,7 +2,7 @@
 
 use ms_hints::{Level, Statement};
 
-use crate::{reason::Reason, server::ServerIx};
+use crate::{reason::Reason, server::ServerIx, tables::Tables};
 
 /// One statement with all that decides where it may run.
 ///
@@ -28,6 +28,8 @@ pub struct Request<'a> {
     pub settings: Settings,
     /// The service level that the session was given while running; it takes the place of the configured one.
     pub level: Option<Level>,
+    /// The tables it names; looked for only where [`Pipeline::wants_tables`](crate::Pipeline::wants_tables).
+    pub tables: Tables<'a>,
 }
 
 impl<'a> Request<'a> {
@@ -35,7 +37,8 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn new(statement: &'a Statement<'a>) -> Self {
         let settings = Settings::default();
-        Request { statement, last_used: None, transaction: Transaction::None, held: None, settings, level: None }
+        let (transaction, tables) = (Transaction::None, Tables::NotAsked);
+        Request { statement, last_used: None, transaction, held: None, settings, level: None, tables }
     }
 
     /// Whether a transaction binds the statement to its server, so that there is nothing to narrow.

@@ -95,6 +95,15 @@ impl Router {
         ClusterMemory::new(self.pipeline.len())
     }
 
+    /// Why a statement got no server, with what the filter that left it none has to say.
+    #[must_use]
+    pub fn explain(&self, request: &Request<'_>, why: Why) -> String {
+        match self.pipeline.narrowing().iter().find_map(|it| it.explain(request, why)) {
+            Some(more) => format!("{why}: {more}"),
+            None => why.to_string(),
+        }
+    }
+
     /// Takes a statement as far as it gets without waiting.
     pub fn start(&self, inputs: &mut Inputs<'_>) -> (Attempt, Step) {
         let mut attempt = self.begin(inputs);
@@ -309,9 +318,11 @@ impl Router {
         }
         attempt.balance(role);
         match (role, count) {
-            (Role::Primary, 0) => fail(attempt, Reason::NoPrimary),
-            (Role::Replica, 0) if self.failover.strategy == Strategy::Disabled => fail(attempt, Reason::NoReplica),
-            (Role::Replica, 0) => self.leave_replicas(attempt, inputs, Reason::NoReplica),
+            (Role::Primary, 0) => fail(attempt, attempt.none_left(role)),
+            (Role::Replica, 0) if self.failover.strategy == Strategy::Disabled => {
+                fail(attempt, attempt.none_left(role))
+            }
+            (Role::Replica, 0) => self.leave_replicas(attempt, inputs, attempt.none_left(role)),
             _ => self.balance(attempt, inputs),
         }
     }

@@ -35,7 +35,7 @@ impl Why {
     #[must_use]
     pub fn warning(self) -> Option<&'static str> {
         Some(match self.reason {
-            Reason::NoReplica => {
+            Reason::NoReplica | Reason::TableWithoutReplica => {
                 "Couldn't find the appropriate slave connection. 0 slaves to choose from. Something is wrong"
             }
             Reason::NoPrimary => {
@@ -46,6 +46,7 @@ impl Why {
                  Statement will fail"
             }
             Reason::PinnedLost => "Automatic failover is not permitted in the middle of a transaction",
+            Reason::TableWithoutDatabase => "Failed to parse table name",
             _ => return None,
         })
     }
@@ -55,7 +56,9 @@ impl Why {
     pub fn original(self) -> &'static str {
         match self.reason {
             _ if self.narrowing => "Couldn't find the appropriate master connection. Something is wrong",
-            Reason::NoCandidate => "Couldn't find the appropriate master connection. Something is wrong",
+            Reason::NoCandidate | Reason::TableWithoutPrimary => {
+                "Couldn't find the appropriate master connection. Something is wrong"
+            }
             Reason::PinnedLost => "Automatic failover is not permitted in the middle of a transaction",
             _ => "No connection selected by the last filter",
         }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use ms_filters::{
     Choices, Failover, Filter, Inputs, NodeGroup, NodeGroups, Outcome, Pipeline, QualityOfService, Random, Request,
-    Rng, Role, RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Step, Strategy, Topology,
-    View, narrow_fn, user_fn, user_multi_fn,
+    Rng, Role, RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Step, Strategy, Table,
+    TableName, TableRule, Tables, Topology, View, narrow_fn, user_fn, user_multi_fn,
 };
 use ms_hints::{Access, Level, Options, Statement};
 
@@ -43,6 +43,12 @@ fn filters_that_narrow_allocate_nothing() {
     let groups = || NodeGroups::new([NodeGroup { name: "A".into(), primaries: vec![0], replicas: vec![0, 2, 4] }]);
     check_sql("/*A*/SELECT 1", vec![Box::new(groups()), Box::new(RoundRobin::new())], 1);
     check_sql("/*B*/SELECT 1", vec![Box::new(groups()), Box::new(Random::new())], 1);
+    let rule = |pattern: &str| TableRule {
+        pattern: pattern.to_owned(),
+        primaries: Some(vec![0]),
+        replicas: Some(vec![4, 2, 0]),
+    };
+    check(vec![Box::new(Table::new("rules", [rule("a%"), rule("%")])), Box::new(RoundRobin::new())], 1);
     for level in [Level::Strong, Level::Session, Level::Eventual] {
         check(vec![Box::new(QualityOfService::new(level)), Box::new(RoundRobin::new())], 1);
     }
@@ -70,9 +76,13 @@ fn check_sql(sql: &str, filters: Vec<Box<dyn Filter>>, weight: u16) {
     statement.access = Access::Read;
     let (mut rng, mut session, mut scratch) = (Rng::from_seed(1), SessionMemory::default(), Scratch::default());
 
+    let tables = [TableName::new(Some("shop"), "orders"), TableName::new(Some("a"), "b")];
+    let mut request = Request::new(&statement);
+    request.tables = Tables::Named(&tables);
+
     let mut decide = || {
         let mut inputs = Inputs {
-            request: &Request::new(&statement),
+            request: &request,
             view: &AllButOne(ServerIx::new(3)),
             now: Duration::ZERO,
             rng: &mut rng,

@@ -52,6 +52,11 @@ impl Account {
         Ok(account)
     }
 
+    /// The default database of its connections.
+    pub(crate) fn database(&self) -> Option<&str> {
+        self.database.as_deref()
+    }
+
     /// The session's pool for a server.
     pub(crate) fn pool(&mut self, cluster: &Cluster, server: ServerIx) -> Arc<ServerPool> {
         if let Some((_, pool)) = self.pools.iter().find(|(at, _)| *at == server) {

@@ -16,8 +16,8 @@ use ms_config::{
     Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
-    NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, RoundRobin, Router, Server, Split, Stickiness, Topology,
-    User, UserMulti,
+    NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, RoundRobin, Router, Server, Split, Stickiness, Table,
+    TableRule, Topology, User, UserMulti,
 };
 use ms_hints::Level;
 use sqlx_mysql::MySqlConnectOptions;
@@ -30,6 +30,7 @@ use crate::{
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode},
+    tables::{self, KnownTables},
     transient::Transient,
     url,
 };
@@ -88,6 +89,8 @@ enum Unusable {
     Environment(Diagnostic),
     #[error("filter `{name}` is not supported yet")]
     Filter { name: &'static str },
+    #[error("filter `{name}` needs the feature `{feature}` of `ms-pool`, which this program was built without")]
+    Feature { name: &'static str, feature: &'static str },
     #[error("`{key}` of filter `{filter}` is not supported yet")]
     FilterOption { filter: &'static str, key: &'static str },
     #[error("`{text}` is no address of a cluster, expected `ms://user:password@section/database`")]
@@ -340,6 +343,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
             pool: ServerPool::new(node.target, node.limits),
         })
         .collect();
+    let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
     let statistics = plan.counting.then(|| builder.statistics.unwrap_or_else(Statistics::process));
     let roles = router.topology().servers().iter().map(Server::role);
@@ -360,6 +364,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         server_charset: plan.server_charset,
         classes: Classes::default(),
         transient: plan.transient,
+        tables: wants_tables.then(KnownTables::default),
     }))
 }
 
@@ -429,6 +434,17 @@ fn filter(configured: &Filter, section: &str, callbacks: &Callbacks) -> Result<B
                 ServiceLevel::Eventual(Eventual::CacheTtl(_)) => return Err(option("cache").into()),
                 _ => return Err(Unusable::Filter { name: configured.name() }.into()),
             })))
+        }
+        Filter::Table { .. } if !tables::CAN_PARSE => {
+            Err(Unusable::Feature { name: configured.name(), feature: "table-rules" }.into())
+        }
+        Filter::Table { rules } => {
+            let rules = rules.iter().map(|rule| TableRule {
+                pattern: rule.pattern.clone(),
+                primaries: rule.primaries.clone(),
+                replicas: rule.replicas.clone(),
+            });
+            Ok(Box::new(Table::new(format!("{section}.filters.table.rules"), rules)))
         }
         other => Err(Unusable::Filter { name: other.name() }.into()),
     }

@@ -2,38 +2,20 @@
 //!
 //! Proving that a statement only reads means looking at all of its text, which costs about a nanosecond for two bytes. A
 //! program prepares the same few texts over and over, so the answer is kept with the cluster and found again by the whole text
-//! in a fraction of that. Text statements are not kept: their values are in the text, and hardly one comes twice.
-//!
-//! Nothing is ever replaced, so that reading takes no lock and no two processors fight over a line of memory. What comes
-//! when the table is full, or finds its places taken, is classified each time; that is slower and never wrong.
-
-use std::sync::{
-    OnceLock,
-    atomic::{AtomicUsize, Ordering::Relaxed},
-};
+//! in a fraction of that ([`ByText`]). Text statements are not kept: their values are in the text, and hardly one comes twice.
 
 use ms_hints::{Effect, Options, Protocol, SqlMode, Statement};
 
-/// Places for statements; a power of two.
-const PLACES: usize = 512;
-/// Places where one statement may be: its own and those behind.
-const REACH: usize = 4;
-/// Longer texts are not kept: most of them were generated, and will not come again.
-const LONGEST: usize = 2048;
-/// Bytes of text kept in all.
-const CAPACITY: usize = 256 << 10;
+use crate::by_text::{ByText, Key};
 
 /// The classes of statements seen; see the [module](self).
 #[derive(Debug, Default)]
 pub(crate) struct Classes {
-    /// Made with the first statement: a cluster that never prepares one needs none.
-    places: OnceLock<Box<[OnceLock<Box<Known>>]>>,
-    bytes: AtomicUsize,
+    known: ByText<Known>,
 }
 
 #[derive(Debug)]
 struct Known {
-    text: Box<[u8]>,
     sql_mode: SqlMode,
     /// Its text is taken out: that would have to be borrowed.
     statement: Statement<'static>,
@@ -51,54 +33,27 @@ impl Classes {
         options: &Options<'_>,
         classify: impl FnOnce(&'a [u8]) -> (Statement<'a>, Effect),
     ) -> (Statement<'a>, Effect) {
-        if options.protocol != Protocol::Prepared || text.len() > LONGEST {
+        let prepared = options.protocol == Protocol::Prepared;
+        let salt = u64::from(options.sql_mode.no_backslash_escapes.is_some());
+        let Some(key) = prepared.then(|| Key::new(text, salt)).flatten() else {
             return classify(text);
-        }
-        let hash = hash(text, options.sql_mode);
-        if let Some(places) = self.places.get() {
-            for place in reach(places, hash) {
-                match place.get() {
-                    Some(known) if *known.text == *text && known.sql_mode == options.sql_mode => {
-                        let mut statement: Statement<'a> = known.statement;
-                        statement.sql = text;
-                        return (statement, known.effect);
-                    }
-                    Some(_) => {}
-                    None => break,
-                }
-            }
+        };
+        if let Some(known) = self.known.find(key, |known| known.sql_mode == options.sql_mode) {
+            let mut statement: Statement<'a> = known.statement;
+            statement.sql = text;
+            return (statement, known.effect);
         }
         let (statement, effect) = classify(text);
-        self.keep(hash, &statement, effect, options);
+        self.keep(key, &statement, effect, options);
         (statement, effect)
     }
 
     #[cold]
-    fn keep(&self, hash: usize, statement: &Statement<'_>, effect: Effect, options: &Options<'_>) {
-        let length = statement.sql.len();
-        if self.bytes.load(Relaxed) + length > CAPACITY {
-            return;
-        }
-        let places = self.places.get_or_init(|| (0..PLACES).map(|_| OnceLock::new()).collect());
-        let Some(free) = reach(places, hash).find(|place| place.get().is_none()) else {
-            return;
-        };
-        let known = Known {
-            text: statement.sql.into(),
-            sql_mode: options.sql_mode,
-            statement: without_text(statement, options),
-            effect,
-        };
-        // Of two who find the same place free one is kept; the other will come again.
-        if free.set(Box::new(known)).is_ok() {
-            self.bytes.fetch_add(length, Relaxed);
-        }
+    fn keep(&self, key: Key<'_>, statement: &Statement<'_>, effect: Effect, options: &Options<'_>) {
+        let statement = without_text(statement, options);
+        // Without room for it, it is classified the next time, too.
+        let _ = self.known.keep(key, 0, Known { sql_mode: options.sql_mode, statement, effect });
     }
-}
-
-#[inline]
-fn reach(places: &[OnceLock<Box<Known>>], hash: usize) -> impl Iterator<Item = &OnceLock<Box<Known>>> {
-    (hash..hash + REACH).map(|place| &places[place % PLACES])
 }
 
 /// The same statement but for its text.
@@ -117,29 +72,12 @@ fn without_text(statement: &Statement<'_>, options: &Options<'_>) -> Statement<'
     bare
 }
 
-/// Good enough to spread texts over places; equality is decided by the texts themselves.
-#[inline]
-fn hash(text: &[u8], sql_mode: SqlMode) -> usize {
-    const ODD: u64 = 0x9E37_79B9_7F4A_7C15;
-    let known = u64::from(sql_mode.no_backslash_escapes.is_some());
-    let mut hash = text.len() as u64 ^ (known << 32);
-    let mut words = text.chunks_exact(8);
-    for word in &mut words {
-        let word = u64::from_le_bytes(word.try_into().expect("it has eight bytes"));
-        hash = (hash.rotate_left(5) ^ word).wrapping_mul(ODD);
-    }
-    for byte in words.remainder() {
-        hash = (hash.rotate_left(5) ^ u64::from(*byte)).wrapping_mul(ODD);
-    }
-    // The upper bits are the well mixed ones.
-    usize::try_from(hash >> 48).unwrap_or(0)
-}
-
 #[cfg(test)]
 mod tests {
     use ms_hints::Compat;
 
     use super::*;
+    use crate::by_text::{CAPACITY, LONGEST};
 
     const TEXTS: [&str; 8] = [
         "",
@@ -194,7 +132,7 @@ mod tests {
         for number in 0..10_000 {
             find(&classes, &format!("SELECT {number}{}", " ".repeat(1_000)), &prepared());
         }
-        let bytes = classes.bytes.load(Relaxed);
+        let bytes = classes.known.bytes();
         assert!((CAPACITY / 2..=CAPACITY).contains(&bytes), "{bytes}");
         assert_eq!(find(&classes, "SELECT 1", &prepared()).1, Found::Known);
     }

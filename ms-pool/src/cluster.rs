@@ -21,6 +21,7 @@ use crate::{
     events::Hooks,
     pool::ServerPool,
     state::{ServerIdentity, ServerInfo, ServerState},
+    tables::KnownTables,
     transient::Transient,
 };
 
@@ -76,6 +77,8 @@ pub(crate) struct Inner {
     pub(crate) classes: Classes,
     /// `None` when nothing is done again.
     pub(crate) transient: Option<Transient>,
+    /// `None` when no filter asks for tables.
+    pub(crate) tables: Option<KnownTables>,
 }
 
 /// One server of the cluster.

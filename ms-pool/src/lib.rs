@@ -50,10 +50,12 @@ mod wishes; // what a session wants of its connections
 
 mod consistency; // how fresh reads are to be
 
-mod class; // what a statement is, found again
+mod by_text; // what was found out about a text, found again
+mod class; // what a statement is
 mod executor; // sqlx's traits
 mod route; // performs the router's steps
 mod run; // sends a routed statement
+mod tables; // which tables a statement names
 mod transient; // does again what failed with a passing error
 
 mod census; // how many servers there are
@@ -83,6 +85,7 @@ pub use self::{
     session::{DumpedServer, LastUsed, Session},
     state::{ServerIdentity, ServerInfo, ServerState},
     statistics::{Counter, Statistics},
+    tables::StatementTables,
     tx::{SessionTx, Tx},
     tx_options::{Isolation, TxOptions},
 };

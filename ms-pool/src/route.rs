@@ -14,6 +14,7 @@ use crate::{
     Cluster, Counter, Error, Session, held,
     pool::{Holder, Lease, Phase, ServerPool, Stmt},
     session::{Core, Slot, Slots},
+    tables::StatementTables,
     transaction::{self, Control, control_of},
     wishes::{SETTING_LIMIT, Wishes},
 };
@@ -50,18 +51,20 @@ struct Question<'a> {
     effect: Effect,
     /// It begins or ends a transaction by its text, and that is looked at.
     control: Option<Control>,
+    tables: StatementTables<'a>,
 }
 
 impl<'a> Question<'a> {
     #[inline]
-    fn new(cluster: &Cluster, core: &Core, stmt: &'a Stmt, route: Option<Route>) -> Self {
+    fn new(cluster: &'a Cluster, core: &Core, stmt: &'a Stmt, route: Option<Route>) -> Self {
         let protocol = if stmt.args.is_some() { Protocol::Prepared } else { Protocol::Text };
         let (mut statement, effect) = cluster.read(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
         if route.is_some() {
             statement.route = route;
         }
         let control = control_of(cluster, core, effect);
-        Self { statement, effect, control }
+        let tables = cluster.tables_in(core, stmt.sql.as_str(), protocol);
+        Self { statement, effect, control, tables }
     }
 
     #[inline]
@@ -69,6 +72,7 @@ impl<'a> Question<'a> {
         let mut request = Request::new(&self.statement);
         request.settings = cluster.inner.rules.settings;
         request.last_used = core.last_used;
+        request.tables = self.tables.as_tables();
         request.level = core.level;
         request.held = core.holdings.binding(cluster, slots, &self.statement);
         if core.trx.is_open() || self.control.is_some() {
@@ -408,7 +412,8 @@ impl Session {
                     if let Some(text) = why.warning() {
                         cluster.inner.hooks.warn(text);
                     }
-                    return Err(Error::Refused { why: why.to_string().into() }.into());
+                    let why = cluster.router().explain(&question.request(cluster, core, &slots.0), why);
+                    return Err(Error::Refused { why: why.into() }.into());
                 }
             };
             let request = question.request(cluster, core, &slots.0);

@@ -52,6 +52,15 @@ impl Wishes {
         }
     }
 
+    /// The default database, where a call of the session has set it: an account may have none.
+    pub(crate) fn database_of_session(&self) -> Option<Option<&str>> {
+        match (&self.database, &self.account) {
+            (Some(Wish::Database(name)), _) => Some(Some(name)),
+            (_, Some(account)) => Some(account.database()),
+            _ => None,
+        }
+    }
+
     pub(crate) fn is_autocommit_off(&self) -> bool {
         self.autocommit == Some(Wish::Autocommit(false))
     }

@@ -14,8 +14,8 @@ use std::{
 
 use ms_filters::{
     Attempt, ClusterMemory, Failover, FailureMemory, Filter, Inputs, Outcome, Pipeline, Random, Request, Retries, Rng,
-    RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Settings, Step, Strategy, Topology,
-    Transaction, View,
+    RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Settings, Step, Strategy, TableName,
+    Tables, Topology, Transaction, View,
 };
 use ms_hints::{Access, Compat, Level, Options, Route, Statement};
 
@@ -28,6 +28,7 @@ pub struct Sim {
     pub settings: Settings,
     pub transaction: Transaction,
     pub level: Option<Level>,
+    pub tables: Tables<'static>,
     pub last_used: Option<ServerIx>,
     pub servers: Servers,
     /// The servers opened, or tried to, for the last statement.
@@ -38,6 +39,8 @@ pub struct Sim {
     pub warnings: Vec<String>,
     /// The original's words for its refusal.
     pub refusal: Option<&'static str>,
+    /// Our words for it.
+    pub error: Option<String>,
     pub stats: BTreeMap<&'static str, u32>,
 }
 
@@ -83,6 +86,7 @@ impl Sim {
             settings: Settings::default(),
             transaction: Transaction::None,
             level: None,
+            tables: Tables::NotAsked,
             last_used: None,
             servers: Servers::default(),
             tries: Vec::new(),
@@ -90,6 +94,7 @@ impl Sim {
             warning: None,
             warnings: Vec::new(),
             refusal: None,
+            error: None,
             stats: BTreeMap::new(),
         };
         for word in servers.split_whitespace().filter(|it| it.ends_with('!')) {
@@ -140,12 +145,14 @@ impl Sim {
         self.tries.clear();
         self.warning = None;
         self.refusal = None;
+        self.error = None;
         let statement = statement_of(statement);
         let mut request = Request::new(&statement);
         request.settings = self.settings;
         request.transaction = self.transaction;
         request.last_used = self.last_used;
         request.level = self.level;
+        request.tables = self.tables;
 
         let first_primary = self.router.topology().list(ms_filters::Role::Primary).first().copied();
         let mut reported: Option<(Attempt, Outcome)> = None;
@@ -188,6 +195,7 @@ impl Sim {
                     self.last_used = first_primary;
                     self.warning = why.warning();
                     self.refusal = Some(why.original());
+                    self.error = Some(self.router.explain(&request, why));
                     why.reason().code().to_owned()
                 }
             };
@@ -240,7 +248,8 @@ impl Sim {
     /// line's first round, `$name` that of the first line that says so, `exactly A 1, B 4` and `about A 1, B 4` are shares.
     ///
     /// Lines that begin with `stats` compare counters, those with `warns` look for a text among the warnings of the
-    /// statement before, and those with `level` or `tx` (`none`, `begun`, `read_only`, `pinned SERVER`) change the session.
+    /// statement before, and those with `level`, `tx` (`none`, `begun`, `read_only`, `pinned SERVER`) or `tables` (names, or
+    /// `unparsable`) change what is known of later statements.
     #[track_caller]
     pub fn story(&mut self, lines: &str) {
         self.tell("", lines);
@@ -308,6 +317,14 @@ impl Sim {
                     "eventual" => Some(Level::Eventual),
                     other => panic!("no level `{other}`"),
                 }
+            }
+            "tables" if rest == "unparsable" => self.tables = Tables::Unparsable,
+            "tables" => {
+                let name = |it: &str| match it.split_once('.') {
+                    Some((database, table)) => TableName::new(Some(database), table),
+                    None => TableName::new(None, it),
+                };
+                self.tables = Tables::Named(rest.split_whitespace().map(name).collect::<Vec<_>>().leak());
             }
             "tx" => {
                 self.transaction = match rest {
