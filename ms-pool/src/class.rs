@@ -31,6 +31,13 @@ pub(crate) struct Classes {
     bytes: AtomicUsize,
 }
 
+/// A statement as the router is asked about it.
+pub(crate) struct Question<'a> {
+    pub(crate) statement: Statement<'a>,
+    /// Only for statements that are not proven reads: what they leave behind.
+    pub(crate) effect: Effect,
+}
+
 #[derive(Debug)]
 struct Known {
     text: Box<[u8]>,
@@ -49,8 +56,8 @@ impl Classes {
         &self,
         text: &'a [u8],
         options: &Options<'_>,
-        classify: impl FnOnce(&'a [u8]) -> (Statement<'a>, Effect),
-    ) -> (Statement<'a>, Effect) {
+        classify: impl FnOnce(&'a [u8]) -> Question<'a>,
+    ) -> Question<'a> {
         if options.protocol != Protocol::Prepared || text.len() > LONGEST {
             return classify(text);
         }
@@ -59,22 +66,23 @@ impl Classes {
             for place in reach(places, hash) {
                 match place.get() {
                     Some(known) if *known.text == *text && known.sql_mode == options.sql_mode => {
-                        let mut statement: Statement<'a> = known.statement;
-                        statement.sql = text;
-                        return (statement, known.effect);
+                        let mut question: Question<'a> = Question { statement: known.statement, effect: known.effect };
+                        question.statement.sql = text;
+                        return question;
                     }
                     Some(_) => {}
                     None => break,
                 }
             }
         }
-        let (statement, effect) = classify(text);
-        self.keep(hash, &statement, effect, options);
-        (statement, effect)
+        let question = classify(text);
+        self.keep(hash, &question, options);
+        question
     }
 
     #[cold]
-    fn keep(&self, hash: usize, statement: &Statement<'_>, effect: Effect, options: &Options<'_>) {
+    fn keep(&self, hash: usize, question: &Question<'_>, options: &Options<'_>) {
+        let Question { statement, effect } = question;
         let length = statement.sql.len();
         if self.bytes.load(Relaxed) + length > CAPACITY {
             return;
@@ -87,7 +95,7 @@ impl Classes {
             text: statement.sql.into(),
             sql_mode: options.sql_mode,
             statement: without_text(statement, options),
-            effect,
+            effect: *effect,
         };
         // Of two who find the same place free one is kept; the other will come again.
         if free.set(Box::new(known)).is_ok() {
@@ -213,10 +221,10 @@ mod tests {
     #[track_caller]
     fn find(classes: &Classes, text: &str, options: &Options<'_>) -> (String, Found) {
         let mut found = Found::Known;
-        let (statement, effect) = classes.of(text.as_bytes(), options, |text| {
+        let Question { statement, effect } = classes.of(text.as_bytes(), options, |text| {
             found = Found::Anew;
             let statement = Statement::parse(text, options);
-            (statement, statement.effect())
+            Question { statement, effect: statement.effect() }
         });
         assert_eq!(statement.sql, text.as_bytes());
         (format!("{statement:?} {effect:?}"), found)

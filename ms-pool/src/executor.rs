@@ -26,7 +26,7 @@ use crate::{
     Cluster, Error, On, Session,
     pool::{Lease, Stmt, first_row},
     route::{Now, Routed, route_now},
-    run::{Belted, Item, Reroute, failed, once, run},
+    run::{Belted, Item, Rest, failed, once, run},
 };
 
 impl Session {
@@ -60,8 +60,8 @@ impl Session {
         if !routed.belted {
             return Box::pin(slot.lease.fetch_many(stmt));
         }
-        let reroute = Reroute { stmt: stmt.clone(), cluster, core, others };
-        Box::pin(Belted::new(slot.lease.fetch_many(stmt), reroute))
+        core.kept = Some(stmt.clone());
+        Box::pin(Belted::new(slot.lease.fetch_many(stmt), Rest { cluster, core, others }))
     }
 }
 

@@ -8,10 +8,11 @@
 use std::{sync::Arc, time::Duration};
 
 use ms_filters::{Attempt, Inputs, Outcome, Request, Role, ServerIx, ServerState, Step, Tally, View};
-use ms_hints::{Access, Effect, Protocol, Route, State, Statement, Transaction};
+use ms_hints::{Access, Effect, Protocol, Route, State, Transaction};
 
 use crate::{
     Cluster, Counter, Error, Session,
+    class::Question,
     pool::{Lease, Phase, ServerPool, Stmt},
     session::{Core, Slot, Slots},
     wishes::{SETTING_LIMIT, Wishes},
@@ -40,22 +41,15 @@ impl View for Open<'_> {
     }
 }
 
-/// The statement as the router is asked about it.
-struct Question<'a> {
-    statement: Statement<'a>,
-    /// Only for statements that are not proven reads: what they leave behind.
-    effect: Effect,
-}
-
 impl<'a> Question<'a> {
     #[inline]
     fn new(cluster: &Cluster, core: &Core, stmt: &'a Stmt, route: Option<Route>) -> Self {
         let protocol = if stmt.args.is_some() { Protocol::Prepared } else { Protocol::Text };
-        let (mut statement, effect) = cluster.read(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
+        let mut question = cluster.read(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
         if route.is_some() {
-            statement.route = route;
+            question.statement.route = route;
         }
-        Self { statement, effect }
+        question
     }
 
     fn request(&self, cluster: &Cluster, core: &Core) -> Request<'_> {
@@ -214,10 +208,10 @@ fn settle_on(
     if statement.access == Access::Write {
         slot.wrote = true;
     }
-    if !question.effect.is_clean() && !core.for_transaction {
+    let proven_read = strict && statement.access == Access::Read;
+    if !proven_read && !question.effect.is_clean() && !core.for_transaction {
         soil(cluster, core, &mut slot.lease, question.effect);
     }
-    let proven_read = strict && statement.access == Access::Read;
     Routed { server, proven_read, belted: proven_read && cluster.member(server).role == Role::Replica }
 }
 

@@ -12,7 +12,7 @@ use ms_hints::{Cause, SqlMode};
 use crate::{
     Cluster,
     events::DecisionEvent,
-    pool::{Lease, ServerPool},
+    pool::{Lease, ServerPool, Stmt},
     wishes::Wishes,
 };
 
@@ -53,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) for_transaction: bool,
     /// The session's own `sql_mode` may differ from that of new connections.
     pub(crate) own_sql_mode: bool,
+    /// The statement under way on a replica whose belt may refuse it; until the first row.
+    pub(crate) kept: Option<Stmt>,
     /// A connection that was made while the list of connections was in use; joins it with the next statement.
     pub(crate) spare: Option<Slot>,
     /// The latest connect failure of each server that failed, for a server that is remembered and not tried again.
@@ -137,6 +139,7 @@ impl Session {
             ephemeral,
             for_transaction: false,
             own_sql_mode: false,
+            kept: None,
             spare: None,
             failures: Vec::new(),
             wishes: None,
