@@ -64,7 +64,7 @@ pub(crate) fn classic(sql: &[u8], body: usize, options: &Options<'_>) -> Verdict
 }
 
 /// The word `SELECT`, if it stands here. A dot ends it: `SELECT.5` is a read to the original.
-#[inline]
+#[inline(always)]
 fn select_at(sql: &[u8], at: usize) -> Option<Span> {
     let end = at + 6;
     let whole = sql.get(end).is_none_or(|&b| b == b'.' || !is_ident(b));

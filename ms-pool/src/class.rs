@@ -6,12 +6,33 @@
 
 use ms_hints::{Effect, Options, Protocol, SqlMode, Statement};
 
-use crate::by_text::{ByText, Key};
+use crate::{
+    by_text::{ByText, Key},
+    tables::StatementTables,
+    transaction::Control,
+};
 
 /// The classes of statements seen; see the [module](self).
 #[derive(Debug, Default)]
 pub(crate) struct Classes {
     known: ByText<Known>,
+}
+
+/// A statement as the router is asked about it.
+pub(crate) struct Question<'a> {
+    pub(crate) statement: Statement<'a>,
+    /// Only for statements that are not proven reads: what they leave behind.
+    pub(crate) effect: Effect,
+    /// The session has to know of its success.
+    pub(crate) control: Option<Control>,
+    pub(crate) tables: StatementTables<'a>,
+}
+
+impl<'a> Question<'a> {
+    #[inline]
+    pub(crate) fn of(statement: Statement<'a>, effect: Effect) -> Self {
+        Self { statement, effect, control: None, tables: StatementTables::default() }
+    }
 }
 
 #[derive(Debug)]
@@ -31,28 +52,28 @@ impl Classes {
         &self,
         text: &'a [u8],
         options: &Options<'_>,
-        classify: impl FnOnce(&'a [u8]) -> (Statement<'a>, Effect),
-    ) -> (Statement<'a>, Effect) {
+        classify: impl FnOnce(&'a [u8]) -> Question<'a>,
+    ) -> Question<'a> {
         let prepared = options.protocol == Protocol::Prepared;
         let salt = u64::from(options.sql_mode.no_backslash_escapes.is_some());
         let Some(key) = prepared.then(|| Key::new(text, salt)).flatten() else {
             return classify(text);
         };
         if let Some(known) = self.known.find(key, |known| known.sql_mode == options.sql_mode) {
-            let mut statement: Statement<'a> = known.statement;
-            statement.sql = text;
-            return (statement, known.effect);
+            let mut question: Question<'a> = Question::of(known.statement, known.effect);
+            question.statement.sql = text;
+            return question;
         }
-        let (statement, effect) = classify(text);
-        self.keep(key, &statement, effect, options);
-        (statement, effect)
+        let question = classify(text);
+        self.keep(key, &question, options);
+        question
     }
 
     #[cold]
-    fn keep(&self, key: Key<'_>, statement: &Statement<'_>, effect: Effect, options: &Options<'_>) {
-        let statement = without_text(statement, options);
+    fn keep(&self, key: Key<'_>, question: &Question<'_>, options: &Options<'_>) {
+        let statement = without_text(&question.statement, options);
         // Without room for it, it is classified the next time, too.
-        let _ = self.known.keep(key, 0, Known { sql_mode: options.sql_mode, statement, effect });
+        let _ = self.known.keep(key, 0, Known { sql_mode: options.sql_mode, statement, effect: question.effect });
     }
 }
 
@@ -151,10 +172,10 @@ mod tests {
     #[track_caller]
     fn find(classes: &Classes, text: &str, options: &Options<'_>) -> (String, Found) {
         let mut found = Found::Known;
-        let (statement, effect) = classes.of(text.as_bytes(), options, |text| {
+        let Question { statement, effect, .. } = classes.of(text.as_bytes(), options, |text| {
             found = Found::Anew;
             let statement = Statement::parse(text, options);
-            (statement, statement.effect())
+            Question::of(statement, statement.effect())
         });
         assert_eq!(statement.sql, text.as_bytes());
         (format!("{statement:?} {effect:?}"), found)

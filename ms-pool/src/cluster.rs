@@ -17,7 +17,7 @@ use tokio::time::Instant;
 use crate::{
     Builder, Counter, Error, On, Session, Statistics, Tx, TxOptions, assemble,
     census::Census,
-    class::Classes,
+    class::{Classes, Question},
     events::Hooks,
     pool::ServerPool,
     state::{ServerIdentity, ServerInfo, ServerState},
@@ -331,13 +331,13 @@ impl Cluster {
 
     /// As [`parse`](Self::parse), with what the statement leaves behind on its connection.
     #[inline]
-    pub(crate) fn read<'a>(&self, sql: &'a str, protocol: Protocol, sql_mode: SqlMode) -> (Statement<'a>, Effect) {
+    pub(crate) fn read<'a>(&self, sql: &'a str, protocol: Protocol, sql_mode: SqlMode) -> Question<'a> {
         let options = self.options(protocol, sql_mode);
         self.inner.classes.of(sql.as_bytes(), &options, |sql| {
             let statement = Statement::parse(sql, &options);
             let proven = options.compat == ms_hints::Compat::Strict && statement.access == Access::Read;
             let effect = if proven { Effect::NONE } else { statement.effect_with(options.read_functions) };
-            (statement, effect)
+            Question::of(statement, effect)
         })
     }
 

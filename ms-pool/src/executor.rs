@@ -10,7 +10,7 @@ use std::{
 };
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
-use ms_filters::{Role, ServerIx};
+use ms_filters::{Attempt, Role, ServerIx, Step};
 use ms_hints::Route;
 use sqlx_core::{
     acquire::Acquire,
@@ -26,42 +26,47 @@ use crate::{
     Cluster, Error, On, Session,
     pool::{HeldBy, Lease, Stmt, first_row},
     route::{Now, Routed, route_now},
-    run::{Belted, Item, Reroute, failed, once, run},
+    run::{Belted, Item, Rest, failed, once, run},
 };
 
 impl Session {
     /// Sends one statement, on the fast way if there is nothing to wait for.
     pub(crate) fn send<'c>(&'c mut self, stmt: Stmt) -> BoxStream<'c, Item> {
-        match route_now(&self.cluster, &mut self.core, &mut self.slots, &stmt, None) {
-            Now::Ready(routed) => self.run_now(routed, stmt),
-            Now::Refused(error) => failed(error),
-            Now::Later(so_far) => {
-                let mut stmt = Some(stmt);
-                Box::pin(TryAsyncStream::new(move |out| async move {
-                    let routed = self.route_slowly(*so_far, stmt.as_ref().expect("it was just made"), None).await?;
-                    run(self, routed, &mut stmt, None, &out).await
-                }))
-            }
-        }
-    }
-
-    #[inline]
-    fn run_now<'c>(&'c mut self, routed: Routed, stmt: Stmt) -> BoxStream<'c, Item> {
+        let routed = match route_now(&self.cluster, &mut self.core, &mut self.slots, &stmt, None) {
+            Now::Ready(routed) => routed,
+            Now::Refused(error) => return failed(error),
+            Now::Later(so_far) => return self.send_later(so_far, stmt),
+        };
         // Routing moved the slot to the end.
         let untried = self.slots.0.last().is_some_and(|slot| slot.lease.is_untried());
         if (routed.proven_read && untried) || self.cluster.inner.transient.is_some() {
-            // It may have to be sent again, perhaps on a connection that has yet to be made.
-            let mut stmt = Some(stmt);
-            let run = move |out| async move { run(self, routed, &mut stmt, None, &out).await };
-            return Box::pin(TryAsyncStream::new(run));
+            return self.send_perhaps_twice(routed, stmt);
         }
         let Self { cluster, slots, core } = self;
         let (slot, others) = slots.0.split_last_mut().expect("it was routed there");
         if !routed.belted {
             return Box::pin(slot.lease.fetch_many(stmt));
         }
-        let reroute = Reroute { stmt: stmt.clone(), cluster, core, others };
-        Box::pin(Belted::new(slot.lease.fetch_many(stmt), reroute))
+        core.kept = Some(stmt.clone());
+        Box::pin(Belted::new(slot.lease.fetch_many(stmt), Rest { cluster, core, others }))
+    }
+
+    /// After a wait.
+    #[inline(never)]
+    fn send_later<'c>(&'c mut self, so_far: Box<(Attempt, Step)>, stmt: Stmt) -> BoxStream<'c, Item> {
+        let mut stmt = Some(stmt);
+        Box::pin(TryAsyncStream::new(move |out| async move {
+            let routed = self.route_slowly(*so_far, stmt.as_ref().expect("it was just made"), None).await?;
+            run(self, routed, &mut stmt, None, &out).await
+        }))
+    }
+
+    /// It may have to be sent again, on a connection that has yet to be made.
+    #[inline(never)]
+    fn send_perhaps_twice<'c>(&'c mut self, routed: Routed, stmt: Stmt) -> BoxStream<'c, Item> {
+        let mut stmt = Some(stmt);
+        let run = move |out| async move { run(self, routed, &mut stmt, None, &out).await };
+        Box::pin(TryAsyncStream::new(run))
     }
 }
 

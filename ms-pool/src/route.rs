@@ -8,13 +8,14 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ms_filters::{Attempt, Inputs, Outcome, Request, Role, ServerIx, ServerState, Step, Tally, View};
-use ms_hints::{Access, Effect, Protocol, Route, State, Statement, Transaction};
+use ms_hints::{Access, Effect, Protocol, Route, State, Transaction};
 
 use crate::{
-    Cluster, Counter, Error, Session, held,
+    Cluster, Counter, Error, Session,
+    class::Question,
+    held,
     pool::{Holder, Lease, Phase, ServerPool, Stmt},
     session::{Core, Slot, Slots},
-    tables::StatementTables,
     transaction::{self, Control, control_of},
     wishes::{SETTING_LIMIT, Wishes},
 };
@@ -44,27 +45,17 @@ impl View for Open<'_> {
     }
 }
 
-/// The statement as the router is asked about it.
-struct Question<'a> {
-    statement: Statement<'a>,
-    /// Only for statements that are not proven reads: what they leave behind.
-    effect: Effect,
-    /// It begins or ends a transaction by its text, and that is looked at.
-    control: Option<Control>,
-    tables: StatementTables<'a>,
-}
-
 impl<'a> Question<'a> {
     #[inline]
     fn new(cluster: &'a Cluster, core: &Core, stmt: &'a Stmt, route: Option<Route>) -> Self {
         let protocol = if stmt.args.is_some() { Protocol::Prepared } else { Protocol::Text };
-        let (mut statement, effect) = cluster.read(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
+        let mut question = cluster.read(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
         if route.is_some() {
-            statement.route = route;
+            question.statement.route = route;
         }
-        let control = control_of(cluster, core, effect);
-        let tables = cluster.tables_in(core, stmt.sql.as_str(), protocol);
-        Self { statement, effect, control, tables }
+        question.control = control_of(cluster, core, question.effect);
+        question.tables = cluster.tables_in(core, stmt.sql.as_str(), protocol);
+        question
     }
 
     #[inline]

@@ -13,6 +13,7 @@
 //! is the other: an async block that may wait, open and try again.
 
 use std::{
+    mem,
     pin::Pin,
     task::{Context, Poll},
 };
@@ -154,27 +155,31 @@ pub(crate) fn failed<'e>(error: sqlx::Error) -> BoxStream<'e, Item> {
 /// An answer on the fast way that the belt of a replica may take the place of.
 pub(crate) struct Belted<'c> {
     answer: Guarded<'c>,
-    /// Until the first item: what it takes to send the statement to the primary instead.
-    reroute: Option<Reroute<'c>>,
-    /// The primary's answer.
-    again: Option<BoxStream<'c, Item>>,
+    belt: Belt<'c>,
 }
 
-/// A statement and the rest of its session, while one of the session's connections is in use.
-pub(crate) struct Reroute<'c> {
-    pub(crate) stmt: Stmt,
+enum Belt<'c> {
+    /// Nothing came yet, and the session keeps the statement.
+    MayRefuse(Rest<'c>),
+    Passed,
+    /// The primary's answer.
+    Refused(BoxStream<'c, Item>),
+}
+
+/// All of a session but the connection that is in use.
+pub(crate) struct Rest<'c> {
     pub(crate) cluster: &'c Cluster,
     pub(crate) core: &'c mut Core,
     pub(crate) others: &'c mut [Slot],
 }
 
-impl<'c> Reroute<'c> {
-    fn go(self) -> BoxStream<'c, Item> {
-        Box::pin(TryAsyncStream::new(move |out| async move { self.run_on_primary(&out).await }))
+impl<'c> Rest<'c> {
+    fn on_primary(self, stmt: Stmt) -> BoxStream<'c, Item> {
+        Box::pin(TryAsyncStream::new(move |out| async move { self.run_on_primary(stmt, &out).await }))
     }
 
-    async fn run_on_primary(self, out: &Yielder<Part>) -> Result<(), sqlx::Error> {
-        let Self { stmt, cluster, core, others } = self;
+    async fn run_on_primary(self, stmt: Stmt, out: &Yielder<Part>) -> Result<(), sqlx::Error> {
+        let Self { cluster, core, others } = self;
         cluster.count(Counter::BeltRerouted, 1);
         if let Some(slot) = reroute_among(cluster, core, others, &stmt) {
             return forward(slot.lease.fetch_many(stmt), out).await;
@@ -193,21 +198,25 @@ impl<'c> Reroute<'c> {
 }
 
 impl<'c> Belted<'c> {
-    pub(crate) fn new(answer: Guarded<'c>, reroute: Reroute<'c>) -> Self {
-        Self { answer, reroute: Some(reroute), again: None }
+    pub(crate) fn new(answer: Guarded<'c>, rest: Rest<'c>) -> Self {
+        Self { answer, belt: Belt::MayRefuse(rest) }
     }
 
-    /// The first item has come, or the end: nothing is needed any more to send the statement again, unless that is what it
-    /// takes.
+    /// The first item has come, or the end: the statement is sent again now or never.
     #[inline(never)]
     fn heard_first(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>) {
-        if let Poll::Ready(Some(Err(error))) = polled
-            && belt_refused(error)
-            && let Some(reroute) = self.reroute.take()
-        {
-            *polled = self.again.insert(reroute.go()).as_mut().poll_next(cx);
+        let Belt::MayRefuse(rest) = mem::replace(&mut self.belt, Belt::Passed) else {
+            return;
+        };
+        match polled {
+            Poll::Ready(Some(Err(error))) if belt_refused(error) => {
+                let stmt = rest.core.kept.take().expect("it is kept until now");
+                let mut again = rest.on_primary(stmt);
+                *polled = again.as_mut().poll_next(cx);
+                self.belt = Belt::Refused(again);
+            }
+            _ => rest.core.kept = None,
         }
-        self.reroute = None;
     }
 }
 
@@ -217,14 +226,24 @@ impl Stream for Belted<'_> {
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
-        let mut polled = match &mut this.again {
-            Some(again) => return again.as_mut().poll_next(cx),
-            None => this.answer.ask(cx),
+        let mut polled = match &mut this.belt {
+            Belt::Refused(again) => return again.as_mut().poll_next(cx),
+            Belt::MayRefuse(_) | Belt::Passed => this.answer.ask(cx),
         };
         this.answer.hear(&mut polled, cx);
-        if this.reroute.is_some() && polled.is_ready() {
+        if matches!(this.belt, Belt::MayRefuse(_)) && polled.is_ready() {
             this.heard_first(&mut polled, cx);
         }
         polled
+    }
+}
+
+/// Its arguments may be large, and the session may be idle for long.
+impl Drop for Belted<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Belt::MayRefuse(rest) = &mut self.belt {
+            rest.core.kept = None;
+        }
     }
 }

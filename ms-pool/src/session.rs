@@ -13,7 +13,7 @@ use crate::{
     Cluster,
     events::DecisionEvent,
     held::{Hold, Holdings},
-    pool::{HeldBy, Lease, ServerPool},
+    pool::{HeldBy, Lease, ServerPool, Stmt},
     transaction::Trx,
     wishes::Wishes,
 };
@@ -59,6 +59,8 @@ pub(crate) struct Core {
     pub(crate) for_transaction: bool,
     /// The session's own `sql_mode` may differ from that of new connections.
     pub(crate) own_sql_mode: bool,
+    /// The statement under way on a replica whose belt may refuse it; until the first row.
+    pub(crate) kept: Option<Stmt>,
     /// A connection that was made while the list of connections was in use; joins it with the next statement.
     pub(crate) spare: Option<Slot>,
     /// The latest connect failure of each server that failed, for a server that is remembered and not tried again.
@@ -153,6 +155,7 @@ impl Session {
             ephemeral,
             for_transaction: false,
             own_sql_mode: false,
+            kept: None,
             spare: None,
             failures: Vec::new(),
             wishes: None,

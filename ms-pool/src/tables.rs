@@ -55,6 +55,13 @@ struct Known {
 #[derive(Debug)]
 pub struct StatementTables<'a>(Found<'a>);
 
+impl Default for StatementTables<'_> {
+    #[inline]
+    fn default() -> Self {
+        StatementTables(Found::NotAsked)
+    }
+}
+
 #[derive(Debug)]
 enum Found<'a> {
     NotAsked,

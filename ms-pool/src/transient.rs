@@ -161,7 +161,7 @@ impl Cluster {
     /// As it was read when it was routed.
     fn effect_of(&self, stmt: &Stmt) -> Effect {
         let protocol = if stmt.args.is_some() { Protocol::Prepared } else { Protocol::Text };
-        self.read(stmt.sql.as_str(), protocol, self.inner.sql_mode.get()).1
+        self.read(stmt.sql.as_str(), protocol, self.inner.sql_mode.get()).effect
     }
 
     /// Sends a statement on a connection that it stays with, and yields its answer.

@@ -185,11 +185,17 @@ impl Lease {
         let asked = Asked { pool: &slot.0, identity: &link.identity };
         // Not given as a whole: with room for arguments beside the text the driver's future is larger than the allocator's
         // quick sizes, which costs some hundred instructions.
-        *args = stmt.args;
-        let answer = match (args.is_some(), stmt.persistent) {
-            (false, _) => link.conn.fetch_many(stmt.sql),
-            (true, true) => link.conn.fetch_many(WithArguments::<true> { sql: stmt.sql, args }),
-            (true, false) => link.conn.fetch_many(WithArguments::<false> { sql: stmt.sql, args }),
+        let Stmt { sql, args: given, persistent } = stmt;
+        let answer = match (given.is_some(), persistent) {
+            (false, _) => link.conn.fetch_many(sql),
+            (true, true) => {
+                *args = given;
+                link.conn.fetch_many(WithArguments::<true> { sql, args })
+            }
+            (true, false) => {
+                *args = given;
+                link.conn.fetch_many(WithArguments::<false> { sql, args })
+            }
         };
         Guarded::new(wire, answer, deadline).stopped_by(asked)
     }
