@@ -36,6 +36,9 @@ pub struct Section {
     pub server_charset: Option<Charset>,
     /// Own functions that only read, beside the built-in ones; names as written.
     pub read_functions: Vec<String>,
+    /// Run a read once more whose connection broke before it had answered anything; on unless configured. Only `strict` knows
+    /// reads well enough to do so.
+    pub retry_reads: bool,
     /// SQL that every new connection runs, in order.
     pub init: Vec<String>,
     /// SQL that counts transactions, of `global_transaction_id_injection`.

@@ -188,7 +188,8 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         .map(|it| filter(it, &section.name, &builder.callbacks))
         .collect::<Result<Vec<_>, _>>()?;
     let pipeline = Pipeline::new(filters).map_err(|source| Error::Config { source: source.into() })?;
-    let rules = rules(section.switches, section.master_on_write, section.trx_stickiness, &section.read_functions);
+    let mut rules = rules(section.switches, section.master_on_write, section.trx_stickiness, &section.read_functions);
+    rules.retry_reads &= section.retry_reads;
     let lazy = builder.lazy.unwrap_or(section.lazy_connections);
     let plan = Plan {
         section: Some(section.name.clone()),
@@ -399,6 +400,7 @@ fn rules(
             Compat::Strict => ms_hints::Compat::Strict,
         },
         settings,
+        retry_reads: switches.compat == Compat::Strict,
         // Classification borrows a slice of names for each statement. The handful of names of a configuration live as
         // long as its cluster, which mostly is the process.
         read_functions: read_functions.iter().map(|name| &*String::leak(name.clone())).collect(),

@@ -94,6 +94,8 @@ pub(crate) struct Rules {
     pub(crate) compat: ms_hints::Compat,
     pub(crate) settings: ms_filters::Settings,
     pub(crate) read_functions: Box<[&'static str]>,
+    /// A read whose connection breaks before it has answered anything is run once more.
+    pub(crate) retry_reads: bool,
 }
 
 impl Inner {

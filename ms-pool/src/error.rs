@@ -252,8 +252,11 @@ impl Error {
                 *code
             }
             Error::Connect { source, .. } | Error::Setup { source, .. } => code(source),
-            Error::StatementTimeout { .. } | Error::TransactionLost { .. } => LOST,
-            Error::Abandoned { .. } | Error::PreparedLost { .. } | Error::StateLost { .. } => GONE,
+            Error::StatementTimeout { .. } => LOST,
+            Error::Abandoned { .. }
+            | Error::PreparedLost { .. }
+            | Error::StateLost { .. }
+            | Error::TransactionLost { .. } => GONE,
             Error::Broadcast { failures, .. } => code(&failures.first().source),
             _ => UNKNOWN,
         }

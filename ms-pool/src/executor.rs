@@ -26,7 +26,7 @@ use crate::{
     Cluster, Error, On, Session,
     pool::{HeldBy, Lease, Stmt, first_row},
     route::{Now, Routed, route_now},
-    run::{Belted, Item, Rest, failed, once, run},
+    run::{Chance, Item, Replaceable, Rest, failed, once, run},
 };
 
 impl Session {
@@ -44,11 +44,11 @@ impl Session {
         }
         let Self { cluster, slots, core } = self;
         let (slot, others) = slots.0.split_last_mut().expect("it was routed there");
-        if !routed.belted {
+        let Some(chance) = Chance::of(&routed) else {
             return Box::pin(slot.lease.fetch_many(stmt));
-        }
+        };
         core.kept = Some(stmt.clone());
-        Box::pin(Belted::new(slot.lease.fetch_many(stmt), Rest { cluster, core, others }))
+        Box::pin(Replaceable::new(slot.lease.fetch_many(stmt), chance, Rest { cluster, core, others }))
     }
 
     /// After a wait.

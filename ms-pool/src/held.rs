@@ -74,6 +74,11 @@ impl Holdings {
         if self.any { binding(cluster, slots, statement) } else { None }
     }
 
+    /// The same settings, for a session that stands in for this one.
+    pub(crate) fn for_another(&self) -> Self {
+        Self { any: false, settings: self.settings.clone(), pending: None }
+    }
+
     /// Whether the decision was made for what the session holds.
     #[inline]
     pub(crate) fn decided(&self, decision: &Decision) -> bool {

@@ -27,8 +27,10 @@ const SETTLE_LIMIT: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Routed {
     pub(crate) server: ServerIx,
-    /// It provably changes nothing: it may be sent twice.
+    /// It provably changes nothing: what met a connection that was dead before may be sent again.
     pub(crate) proven_read: bool,
+    /// The same, wherever its connection broke, as long as nothing of the answer was seen.
+    pub(crate) repeatable: bool,
     /// A refusal by the read-only belt sends it to the primary.
     pub(crate) belted: bool,
     /// What its success means for the session's transaction.
@@ -261,7 +263,10 @@ fn settle_on(
     }
     // In a transaction there is no second try: it would be outside.
     let proven_read = strict && statement.access == Access::Read && core.trx.bound().is_none();
-    Routed { server, proven_read, belted: proven_read && cluster.member(server).role == Role::Replica, control }
+    // Nor where another connection could give another answer.
+    let repeatable = proven_read && cluster.inner.rules.retry_reads && slot.hold.state.is_empty() && !slot.prepared;
+    let belted = proven_read && cluster.member(server).role == Role::Replica;
+    Routed { server, proven_read, repeatable, belted, control }
 }
 
 /// Keeps the decision, counts it and tells those who watch.

@@ -2,15 +2,16 @@
 //!
 //! Three things can make the first try not the last, and both can only show before the first row:
 //!
-//! - a **proven read** meets a connection from the idle stack that died there: it is sent once more, on a fresh
-//!   connection to the same server, or where failover leads if that server cannot be reached any more;
+//! - the connection of a **proven read** breaks: it is sent once more, on a fresh connection to the same server, or
+//!   where failover leads if that server cannot be reached any more; with `retry_reads` off only one that came from the
+//!   idle stack, where it may have died;
 //! - a **replica's belt** refuses a read that turns out to write (error 1792, for example in a stored function): the
 //!   primary gets it, once;
 //! - the section says that **the error passes**: the same connection gets it again (see [`transient`](crate::transient)).
 //!
-//! The common case needs neither and must cost next to nothing, so there are two ways through this file. The fast one is the
-//! driver's own watched stream, with [`Belted`] around it where a belt may refuse, which looks at the first item only. [`run`]
-//! is the other: an async block that may wait, open and try again.
+//! The common case needs none of them and must cost next to nothing, so there are two ways through this file. The fast one
+//! is the driver's own watched stream, with [`Replaceable`] around it where a belt may refuse or a read may be repeated, which
+//! looks at the first item only. [`run`] is the other: an async block that may wait, open and try again.
 
 use std::{
     mem,
@@ -68,9 +69,9 @@ pub(crate) fn run<'s>(
     async move {
         let mut tries = Tries::default();
         loop {
-            let Routed { server, proven_read, belted, control } = routed;
+            let Routed { server, proven_read, repeatable, belted, control } = routed;
             let slot = session.slots.use_now(server).expect("it was routed there");
-            let may_repeat = proven_read && slot.lease.is_untried();
+            let may_repeat = repeatable || (proven_read && slot.lease.is_untried());
             // It is kept only where there may be a second time, and only until the first row.
             let keep = may_repeat || belted || session.cluster.inner.transient.is_some();
             let sent = if keep { stmt.clone() } else { stmt.take() };
@@ -105,7 +106,7 @@ pub(crate) fn run<'s>(
                     Err(error) => return Err(error.into()),
                 };
                 // There is no third time.
-                routed.proven_read = false;
+                (routed.proven_read, routed.repeatable) = (false, false);
             } else if belted && belt_refused(&error) {
                 session.cluster.count(Counter::BeltRerouted, 1);
                 routed = session.route(again, Some(Route::Primary)).await?;
@@ -152,18 +153,41 @@ pub(crate) fn failed<'e>(error: sqlx::Error) -> BoxStream<'e, Item> {
     stream::once(std::future::ready(Err(error))).boxed()
 }
 
-/// An answer on the fast way that the belt of a replica may take the place of.
-pub(crate) struct Belted<'c> {
+/// An answer on the fast way that another one may take the place of: that of the primary, when the belt of a replica refuses the
+/// statement; that of any server, when the connection breaks under a read.
+pub(crate) struct Replaceable<'c> {
     answer: Guarded<'c>,
-    belt: Belt<'c>,
+    state: State<'c>,
 }
 
-enum Belt<'c> {
+enum State<'c> {
     /// Nothing came yet, and the session keeps the statement.
-    MayRefuse(Rest<'c>),
+    Open(Chance, Rest<'c>),
     Passed,
-    /// The primary's answer.
-    Refused(BoxStream<'c, Item>),
+    /// The other answer.
+    Replaced(BoxStream<'c, Item>),
+}
+
+/// What may make a statement run a second time.
+#[derive(Clone, Copy)]
+pub(crate) struct Chance {
+    belted: bool,
+    repeatable: bool,
+}
+
+impl Chance {
+    pub(crate) fn of(routed: &Routed) -> Option<Self> {
+        let Routed { belted, repeatable, .. } = *routed;
+        (belted || repeatable).then_some(Self { belted, repeatable })
+    }
+
+    /// Where it runs the second time: `Some(None)` is where it will.
+    fn taken(self, error: &sqlx::Error) -> Option<Option<Route>> {
+        if self.belted && belt_refused(error) {
+            return Some(Some(Route::Primary));
+        }
+        (self.repeatable && broke(error)).then_some(None)
+    }
 }
 
 /// All of a session but the connection that is in use.
@@ -174,20 +198,25 @@ pub(crate) struct Rest<'c> {
 }
 
 impl<'c> Rest<'c> {
-    fn on_primary(self, stmt: Stmt) -> BoxStream<'c, Item> {
-        Box::pin(TryAsyncStream::new(move |out| async move { self.run_on_primary(stmt, &out).await }))
+    fn again(self, stmt: Stmt, route: Option<Route>) -> BoxStream<'c, Item> {
+        Box::pin(TryAsyncStream::new(move |out| async move { self.run_again(stmt, route, &out).await }))
     }
 
-    async fn run_on_primary(self, stmt: Stmt, out: &Yielder<Part>) -> Result<(), sqlx::Error> {
+    async fn run_again(self, stmt: Stmt, route: Option<Route>, out: &Yielder<Part>) -> Result<(), sqlx::Error> {
         let Self { cluster, core, others } = self;
-        cluster.count(Counter::BeltRerouted, 1);
-        if let Some(slot) = reroute_among(cluster, core, others, &stmt) {
+        let counter = if route.is_some() { Counter::BeltRerouted } else { Counter::ReadRepeated };
+        cluster.count(counter, 1);
+        if route.is_some()
+            && let Some(slot) = reroute_among(cluster, core, others, &stmt)
+        {
             return forward(slot.lease.fetch_many(stmt), out).await;
         }
-        // The session has no connection there yet; the one made here becomes the session's afterwards.
+        // The session has no connection for it yet; the one made here becomes the session's afterwards.
         let mut borrowed = Session::new(cluster.clone());
         borrowed.core.wishes.clone_from(&core.wishes);
-        let routed = borrowed.route(&stmt, Some(Route::Primary)).await?;
+        borrowed.core.holdings = core.holdings.for_another();
+        borrowed.core.level = core.level;
+        let routed = borrowed.route(&stmt, route).await?;
         core.last_used = Some(routed.server);
         let slot = borrowed.slots.use_now(routed.server).expect("it was routed there");
         forward(slot.lease.fetch_many(stmt), out).await?;
@@ -197,41 +226,44 @@ impl<'c> Rest<'c> {
     }
 }
 
-impl<'c> Belted<'c> {
-    pub(crate) fn new(answer: Guarded<'c>, rest: Rest<'c>) -> Self {
-        Self { answer, belt: Belt::MayRefuse(rest) }
+impl<'c> Replaceable<'c> {
+    pub(crate) fn new(answer: Guarded<'c>, chance: Chance, rest: Rest<'c>) -> Self {
+        Self { answer, state: State::Open(chance, rest) }
     }
 
     /// The first item has come, or the end: the statement is sent again now or never.
     #[inline(never)]
     fn heard_first(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>) {
-        let Belt::MayRefuse(rest) = mem::replace(&mut self.belt, Belt::Passed) else {
+        let State::Open(chance, rest) = mem::replace(&mut self.state, State::Passed) else {
             return;
         };
-        match polled {
-            Poll::Ready(Some(Err(error))) if belt_refused(error) => {
-                let stmt = rest.core.kept.take().expect("it is kept until now");
-                let mut again = rest.on_primary(stmt);
-                *polled = again.as_mut().poll_next(cx);
-                self.belt = Belt::Refused(again);
-            }
-            _ => rest.core.kept = None,
-        }
+        let route = match polled {
+            Poll::Ready(Some(Err(error))) => chance.taken(error),
+            _ => None,
+        };
+        let Some(route) = route else {
+            rest.core.kept = None;
+            return;
+        };
+        let stmt = rest.core.kept.take().expect("it is kept until now");
+        let mut again = rest.again(stmt, route);
+        *polled = again.as_mut().poll_next(cx);
+        self.state = State::Replaced(again);
     }
 }
 
-impl Stream for Belted<'_> {
+impl Stream for Replaceable<'_> {
     type Item = Item;
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         let this = &mut *self;
-        let mut polled = match &mut this.belt {
-            Belt::Refused(again) => return again.as_mut().poll_next(cx),
-            Belt::MayRefuse(_) | Belt::Passed => this.answer.ask(cx),
+        let mut polled = match &mut this.state {
+            State::Replaced(again) => return again.as_mut().poll_next(cx),
+            State::Open(..) | State::Passed => this.answer.ask(cx),
         };
         this.answer.hear(&mut polled, cx);
-        if matches!(this.belt, Belt::MayRefuse(_)) && polled.is_ready() {
+        if matches!(this.state, State::Open(..)) && polled.is_ready() {
             this.heard_first(&mut polled, cx);
         }
         polled
@@ -239,10 +271,10 @@ impl Stream for Belted<'_> {
 }
 
 /// Its arguments may be large, and the session may be idle for long.
-impl Drop for Belted<'_> {
+impl Drop for Replaceable<'_> {
     #[inline]
     fn drop(&mut self) {
-        if let Belt::MayRefuse(rest) = &mut self.belt {
+        if let State::Open(_, rest) = &mut self.state {
             rest.core.kept = None;
         }
     }

@@ -237,3 +237,66 @@ async fn statements_and_passwords_are_in_no_trace() {
         assert!(!heard.contains("app:app"), "{heard}");
     }
 }
+
+/// Kills the connection that the session used last.
+async fn kill_last(session: &ms_pool::Session) {
+    let last = session.last_used().unwrap();
+    let number: usize = last.name.trim_start_matches("replica").parse().unwrap_or(0);
+    let url = if number == 0 { support::primary_url() } else { support::replica_url(number) };
+    let id = last.connection_id.unwrap();
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("KILL {id}"))).execute(&mut support::direct(&url).await).await.unwrap();
+    let gone = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id}");
+    support::eventually("the killed connection to go", async || support::number(&url, &gone).await == 0).await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_read_whose_connection_broke_is_run_once_more() {
+    for (keys, repeated) in [("", 2), (r#", "retry_reads": false"#, 0), (r#", "compat": "classic""#, 0)] {
+        let (db, statistics) = support::configured(&format!(r#", "filters": ["roundrobin"]{keys}"#));
+        for hint in ["", "/*ms=primary*/"] {
+            let mut session = db.session();
+            let sql = format!("{hint}SELECT 7");
+            let read = async |session: &mut ms_pool::Session| {
+                sqlx::query_scalar::<_, i32>(sqlx::AssertSqlSafe(sql.clone())).fetch_one(session).await
+            };
+            // Each of the connections it will take turns with has been used.
+            for _ in 0..2 {
+                assert_eq!(read(&mut session).await.unwrap(), 7);
+            }
+            if hint.is_empty() {
+                assert_eq!(read(&mut session).await.unwrap(), 7);
+                read(&mut session).await.unwrap();
+                kill_last(&session).await;
+                read(&mut session).await.unwrap(); // the other replica's turn
+            } else {
+                kill_last(&session).await;
+            }
+            let met = read(&mut session).await;
+            match repeated {
+                0 => assert!([2006, 2013].contains(&ms_pool::code(&met.unwrap_err())), "{keys}"),
+                _ => assert_eq!(met.unwrap(), 7, "{keys}"),
+            }
+        }
+        assert_eq!(statistics.get(ms_pool::Counter::ReadRepeated), repeated, "{keys}");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn what_is_no_proven_read_or_depends_on_its_connection_is_not_run_again() {
+    let (db, statistics) = support::configured("");
+    for (set_up, sql) in [
+        ("/*ms=primary*/SELECT 1", "INSERT INTO not_a_table VALUES (1)"),
+        ("/*ms=primary*/SELECT 1", "DO 1"),
+        ("SET @a = 1", "SELECT @a"),
+        ("BEGIN", "SELECT 1"),
+    ] {
+        let mut session = db.session();
+        sqlx::raw_sql(set_up).execute(&mut session).await.unwrap();
+        kill_last(&session).await;
+        let error = sqlx::raw_sql(sql).execute(&mut session).await.unwrap_err();
+        assert!([2006, 2013].contains(&ms_pool::code(&error)), "{sql}: {error}");
+    }
+    assert_eq!(statistics.get(ms_pool::Counter::ReadRepeated), 0);
+}

@@ -35,6 +35,7 @@ const KEYS: &[&str] = &[
     "tls",
     "init",
     "read_functions",
+    "retry_reads",
     "transient_error",
     "global_transaction_id_injection",
     "xa",
@@ -73,6 +74,7 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
     };
     let lazy_connections = switch("lazy_connections").unwrap_or(true);
     let master_on_write = switch("master_on_write").unwrap_or(false);
+    let retry_reads = switch("retry_reads").unwrap_or(true);
     let mut texts = |key: &str, accepted| object.get(key).map_or_else(Vec::new, |field| field.texts(report, accepted));
     let init = texts("init", "an SQL statement, or an array of them");
     let read_functions = texts("read_functions", "an array of function names");
@@ -94,6 +96,7 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
         trx_stickiness: object.get("trx_stickiness").and_then(|field| trx_stickiness(report, &field)),
         server_charset: object.get("server_charset").and_then(|field| server_charset(report, &field)),
         read_functions,
+        retry_reads,
         init,
         gtid_injection: later.gtid_injection,
         xa: later.xa,
@@ -121,6 +124,7 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
         trx_stickiness: None,
         server_charset: None,
         read_functions: Vec::new(),
+        retry_reads: true,
         init: Vec::new(),
         gtid_injection: None,
         xa: None,

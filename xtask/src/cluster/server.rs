@@ -41,6 +41,10 @@ const SQL_PATIENCE: Duration = Duration::from_secs(60);
 /// Tries to find a port that another program does not take first.
 const PORT_TRIES: usize = 5;
 
+/// How often and how soon a frozen process is looked at.
+const PAUSE_POLLS: usize = 200;
+const PAUSE_POLL: Duration = Duration::from_millis(5);
+
 /// A server of a [`Cluster`](super::Cluster).
 #[derive(Debug)]
 pub struct Server {
@@ -350,6 +354,15 @@ impl Server {
         };
         kill_process(pid, signal).map_err(|it| refused(it.into()))?;
         process.paused = paused;
+        if paused {
+            // The signal reaches one thread after the other; until it has reached all, the server may still answer.
+            for _ in 0..PAUSE_POLLS {
+                if threads_are_stopped(pid) {
+                    break;
+                }
+                sleep(PAUSE_POLL).await;
+            }
+        }
         Ok(())
     }
 
@@ -422,4 +435,13 @@ pub(super) fn last_lines(log: &Path, from: u64) -> String {
     let text = String::from_utf8_lossy(&read().unwrap_or_default()).into_owned();
     let lines: Vec<_> = text.lines().filter(|it| !it.trim().is_empty()).collect();
     lines[lines.len().saturating_sub(12)..].join("\n")
+}
+/// Whether no thread of a process runs any more, as far as the system tells.
+fn threads_are_stopped(process: Pid) -> bool {
+    let Ok(threads) = fs::read_dir(format!("/proc/{}/task", process.as_raw_nonzero())) else {
+        return true;
+    };
+    // The state is the first field behind the name, which stands in parentheses.
+    let is_stopped = |stat: String| stat.rsplit_once(')').is_none_or(|(_, rest)| rest.trim_start().starts_with('T'));
+    threads.flatten().all(|thread| fs::read_to_string(thread.path().join("stat")).map_or(true, is_stopped))
 }
