@@ -100,7 +100,13 @@ impl Explanation<'_> {
         if let Some(asked) = statement.level {
             writeln!(out, "has a hint that asks for service level {}, which nothing looks at yet", level(asked))?;
         }
-        Ok(())
+        match self.tables().as_deref() {
+            _ if self.request.tables == Tables::NotAsked => Ok(()),
+            None => writeln!(out, "names tables that cannot be found in its text"),
+            Some([]) => writeln!(out, "names no table"),
+            Some([table]) => writeln!(out, "names table {}", visible(table)),
+            Some(tables) => writeln!(out, "names tables {}", visible(&tables.join(", "))),
+        }
     }
 
     fn steps(&self) -> Table {

@@ -39,12 +39,14 @@ async fn options_of_service_levels_are_refused_by_name() {
     }
 }
 
+#[cfg(not(feature = "table-rules"))]
 #[tokio::test]
-async fn the_table_filter_is_refused_by_name() {
+async fn the_table_filter_needs_a_feature() {
     let filters = r#"{"table": {"rules": {"%": {"master": ["primary"], "slave": ["replica"]}}}, "random": []}"#;
     let error = dead(filters).0.build().unwrap_err();
     assert!(matches!(error, Error::Config { .. }), "{error:?}");
-    assert_eq!(error.to_string(), "filter `table` is not supported yet");
+    let text = "filter `table` needs the feature `table-rules` of `ms-pool`, which this program was built without";
+    assert_eq!(error.to_string(), text);
 }
 
 #[tokio::test]

@@ -361,3 +361,44 @@ async fn a_dropped_session_rolls_back_and_its_connection_is_used_again() {
         assert_eq!((db.state()[0].opened, seen(&table).await), (1, 0), "round {round}");
     }
 }
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_hint_or_a_callback_does_not_lose_the_start() {
+    let (to_primary, table) = ("/*ms=primary*/", table("trx_hinted", "id INT PRIMARY KEY AUTO_INCREMENT").await);
+    for compat in ["classic", "strict"] {
+        let by_callback = support::section(&format!(
+            r#", "compat": "{compat}", "filters": {{"user": {{"callback": "first"}}}}, "trx_stickiness": "on""#
+        ));
+        let by_callback = Cluster::builder().config_text("test.json", by_callback);
+        let by_callback = by_callback.user_callback("first", |call| call.primaries.uri(0).into()).build().unwrap();
+        let by_hint = configured(&format!(r#", "compat": "{compat}", "trx_stickiness": "on""#)).0;
+        for db in [by_callback, by_hint] {
+            let mut session = db.session();
+            session.start_transaction(TxOptions::default()).await.unwrap();
+            run(&mut session, &format!("{to_primary}INSERT INTO {table} VALUES ()")).await.unwrap();
+            session.rollback().await.unwrap();
+            assert_eq!(seen(&table).await, 0, "{compat}");
+        }
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_first_statement_that_finds_no_server_says_which_and_why() {
+    let (host, port) = support::address(&primary_url());
+    let primary = format!(r#"{{"host": "{host}", "port": {port}, "user": "app", "password": "app", "db": "test"}}"#);
+    // Nobody listens on port 1.
+    let text = format!(
+        r#"{{"shop": {{"master": {{"primary": {primary}}}, "slave": {{"dead": {{"host": "{host}", "port": 1}}}},
+            "filters": ["roundrobin"], "failover": "disabled", "trx_stickiness": "on"}}}}"#
+    );
+    let db = Cluster::builder().config_text("test.json", text).build().unwrap();
+    let mut session = db.session();
+    session.start_transaction(read_only()).await.unwrap();
+    let error = run(&mut session, "SELECT 1").await.unwrap_err();
+    assert_eq!(ms_pool::code(&error), 2003, "{error}");
+    assert!(error.to_string().contains("dead"), "{error}");
+    assert!(session.in_transaction(), "nothing was begun, and the next statement may find a server");
+    session.rollback().await.unwrap();
+}

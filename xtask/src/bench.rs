@@ -29,7 +29,7 @@ use crate::{
 };
 
 mod counting; // instructions for each statement, by valgrind
-mod deciding; // nanoseconds of the pure crates, by criterion
+mod deciding; // nanoseconds of what only thinks, by criterion
 mod footprint; // bytes of a session, milliseconds of a large cluster
 mod row; // a measurement and its bar
 mod slow_relay; // a network that is always slower than the client
@@ -63,6 +63,7 @@ How to read it:
 Parts of it alone:
   cargo bench -p ms-hints --bench classify
   cargo bench -p ms-filters --bench decide
+  cargo bench -p ms-pool --features table-rules --bench tables
   cargo test --profile bench -p ms-pool --test footprint -- --nocapture
   cargo xtask test-cluster --replicas 1 -- cargo bench -p ms-pool --bench throughput";
 

@@ -167,6 +167,7 @@ fn json_has_the_same_facts() {
             "route": null,
             "level": null
           },
+          "tables": null,
           "server": "copy2",
           "role": "replica",
           "error": null,
@@ -242,6 +243,27 @@ fn json_has_the_same_facts() {
         }
     "#]].assert_eq(&format!("{object:#}\n"));
     assert_eq!(ended.code, Some(0));
+}
+
+#[test]
+fn rules_for_tables_are_asked_about_the_tables_it_names() {
+    let rules = r#"{"shop.log%": {"master": ["main"], "slave": ["copy2"]}, "shop.o%": {"master": ["main"]}}"#;
+    let config = SHOP.replace("\"roundrobin\": []", &format!("\"table\": {{\"rules\": {rules}}}, \"roundrobin\": []"));
+    let folder = Folder::with_config("explain-tables", &config);
+    let shown = |sql: &str| folder.run(&["explain", "-c", "ms.json", sql]).stdout;
+    let found = shown("SELECT * FROM shop.log2025 AS l");
+    assert!(found.contains("names table shop.log2025\n"), "{found}");
+    assert!(found.contains("-> table (table rules) -> 1 primary and 1 replica ->"), "{found}");
+    assert!(found.contains("goes to copy2"), "{found}");
+    assert!(shown("SELECT 1").contains("names no table\n"));
+    assert!(shown("FROM x").contains("names tables that cannot be found in its text\n"));
+
+    let refused = folder.run(&["explain", "-c", "ms.json", "--json", "SELECT 1 FROM shop.log1, shop.users"]);
+    assert_eq!(refused.code, Some(1));
+    assert_eq!(refused.json()[0]["tables"], serde_json::json!(["shop.log1", "shop.users"]));
+    let error = refused.json()[0]["error"].to_string();
+    assert!(error.contains("Couldn't find the appropriate master connection. Something is wrong"), "{error}");
+    assert!(error.contains("table `shop.users` by the rules `shop.filters.table.rules`"), "{error}");
 }
 
 #[test]

@@ -17,8 +17,7 @@ const BUGS: u32 = 64;
 const DOCS: u32 = 14;
 
 /// What is not implemented yet, by the capability that will bring it.
-const WAITING: [(&str, &[&str]); 5] = [
-    ("transactions of a session", &["BUG-06", "BUG-15", "BUG-31", "BUG-32", "BUG-33", "BUG-34"]),
+const WAITING: [(&str, &[&str]); 3] = [
     ("GTID and service levels with options", &["BUG-23", "BUG-25", "BUG-26", "BUG-27", "BUG-35", "BUG-63"]),
     (
         "XA",
@@ -28,7 +27,6 @@ const WAITING: [(&str, &[&str]); 5] = [
         ],
     ),
     ("Fabric", &["BUG-51", "BUG-52", "BUG-53"]),
-    ("the filter `table`", &["BUG-55", "BUG-56", "BUG-60"]),
 ];
 
 fn repository() -> PathBuf {

@@ -1,4 +1,4 @@
-//! Nanoseconds of the crates that only think: criterion's medians of classifying and deciding.
+//! Nanoseconds of what only thinks: criterion's medians of classifying, deciding and finding tables.
 
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,12 @@ const CLASSIFY: [Promise; 6] = [
     ("strict/in_placeholders_100kb", "classify, strict, IN list of 100 KB of placeholders", 80e3),
 ];
 
+const TABLES: [Promise; 3] = [
+    ("tables/known", "tables of a statement, seen before", 200.0),
+    ("tables/known_1kb", "tables of a join of 1 KB, seen before", 200.0),
+    ("tables/new_1kb", "tables of a join of 1 KB, new", 250e3),
+];
+
 const DECIDE: [Promise; 6] = [
     ("3 servers, random", "decide, 3 servers, random", 60.0),
     ("3 servers, random once", "decide, 3 servers, random once", 60.0),
@@ -31,20 +37,26 @@ const DECIDE: [Promise; 6] = [
     ("64 servers, roundrobin", "decide, 64 servers, roundrobin", 300.0),
 ];
 
-/// Runs both benches.
+/// Runs the benches.
 pub(super) async fn measure(effort: Effort, progress: &Progress) -> Result<Vec<Row>, BenchError> {
     let results = results().await?;
     let mut rows = Vec::new();
-    for (package, bench, promises) in [("ms-hints", "classify", CLASSIFY), ("ms-filters", "decide", DECIDE)] {
+    let benches: [(&str, &str, &[Promise]); 3] =
+        [("ms-hints", "classify", &CLASSIFY), ("ms-filters", "decide", &DECIDE), ("ms-pool", "tables", &TABLES)];
+    for (package, bench, promises) in benches {
         let step = progress.step(format!("measuring {package}"));
         let mut command = cargo_command();
-        command.args(["bench", "--quiet", "-p", package, "--bench", bench, "--", "--noplot"]);
+        command.args(["bench", "--quiet", "-p", package, "--bench", bench]);
+        if bench == "tables" {
+            command.args(["--features", "table-rules"]);
+        }
+        command.args(["--", "--noplot"]);
         let (warm_up, measurement) = if effort == Effort::Quick { ("0.2", "0.5") } else { ("0.5", "2") };
         command.args(["--warm-up-time", warm_up, "--measurement-time", measurement]);
         output(&mut command).await?;
         for (folder, what, bar) in promises {
             let median = median(&results.join(folder).join("new/estimates.json"))?;
-            rows.push(Row::new(what, median, Unit::Nanoseconds, Bar::AtMost(bar)));
+            rows.push(Row::new(*what, median, Unit::Nanoseconds, Bar::AtMost(*bar)));
         }
         step.finish(&format!("measured {package}"));
     }

@@ -24,12 +24,11 @@ pub(super) enum Kind {
 
 /// The tables of one statement; `None` when it cannot be parsed.
 pub(super) fn of(tokens: &[Token], kind: Kind) -> Option<Vec<Name>> {
-    let tokens = familiar(tokens);
-    let shape = Shape::of(&tokens);
-    match shape {
+    let said = familiar(tokens);
+    match Shape::of(&said) {
         // Prefixes such as `NOT` nest, too, and not every error that comes of that says so.
-        Shape::Flat => parse(tokens.clone(), kind, shape).ok().or_else(|| on_a_large_stack(tokens, kind)),
-        Shape::Deep => on_a_large_stack(tokens, kind),
+        Shape::Flat => parse(said, kind, Shape::Flat).ok().or_else(|| on_a_large_stack(familiar(tokens), kind)),
+        Shape::Deep => on_a_large_stack(said, kind),
         Shape::TooDeep => None,
     }
 }
