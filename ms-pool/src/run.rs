@@ -221,7 +221,7 @@ impl<'c> Rest<'c> {
         let slot = borrowed.slots.use_now(routed.server).expect("it was routed there");
         forward(slot.lease.fetch_many(stmt), out).await?;
         core.last = borrowed.core.last.take();
-        core.spare = borrowed.slots.remove(routed.server);
+        core.spare = borrowed.slots.remove(routed.server).map(Box::new);
         Ok(())
     }
 }

@@ -61,8 +61,8 @@ pub(crate) struct Core {
     pub(crate) own_sql_mode: bool,
     /// The statement under way on a replica whose belt may refuse it; until the first row.
     pub(crate) kept: Option<Stmt>,
-    /// A connection that was made while the list of connections was in use; joins it with the next statement.
-    pub(crate) spare: Option<Slot>,
+    /// A connection that was made while the list of connections was in use; joins it with the next statement. Rare, so in a box.
+    pub(crate) spare: Option<Box<Slot>>,
     /// The latest connect failure of each server that failed, for a server that is remembered and not tried again.
     pub(crate) failures: Vec<(ServerIx, u16)>,
     /// How its connections are to differ from the pools'; made when the first call asks for it.
