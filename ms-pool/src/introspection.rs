@@ -58,8 +58,9 @@ impl Session {
     /// How many warnings the statement before left on the connection used last; 0 without a connection.
     ///
     /// The driver does not pass the number on, so the server is asked for it, on that connection;
-    /// `SHOW WARNINGS` still works afterwards. MariaDB forgets warnings only with the next statement that uses a table: after
-    /// `SELECT 1` it answers with the count of the statement before that.
+    /// `SHOW WARNINGS` still works afterwards. MariaDB forgets warnings only with the next statement that uses a table or
+    /// raises one: after a statement that does neither it answers with the count of the one before. `SELECT 1` and its like
+    /// (numbers only) are known to have none; `SELECT NOW()` is not.
     ///
     /// # Errors
     ///
@@ -74,6 +75,9 @@ impl Session {
             return Ok(0);
         };
         slot.lease.settle(SETTLE_LIMIT).await;
+        if self.core.last_text.is_quiet() && slot.lease.is_ready() {
+            return Ok(0);
+        }
         // `SELECT @@warning_count` says the same and makes MySQL forget the warnings.
         let rows = slot.lease.run_text("SHOW COUNT(*) WARNINGS", SETTING_LIMIT).await?;
         let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;

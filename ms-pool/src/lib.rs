@@ -45,6 +45,7 @@ mod broadcast; // calls to all servers at once
 mod escape; // text for a string literal
 mod held; // what a session has set up
 mod introspection; // questions about just any server
+mod last_text; // the text of the statement before
 mod prepared; // a statement that stays where it is
 mod wishes; // what a session wants of its connections
 

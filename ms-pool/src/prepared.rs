@@ -108,6 +108,7 @@ impl Prepared {
     /// Dropped before its end it costs the connection, and this statement with it.
     pub fn fetch<'s>(&self, session: &'s mut Session, arguments: MySqlArguments) -> BoxStream<'s, Item> {
         session.take_in_spare();
+        session.core.last_text.forget();
         // Not moved to the end of the list, which is the server used last.
         let slot = session.slots.0.iter_mut().find(|slot| slot.server == self.server);
         let Some(slot) = slot.filter(|slot| slot.lease.identity().connection_id == self.connection_id) else {

@@ -235,6 +235,9 @@ fn settle_on(
     core.last_used = Some(server);
     let statement = &question.statement;
     let strict = cluster.inner.rules.is_strict();
+    if !core.ephemeral {
+        core.last_text.keep(statement.sql);
+    }
     let slot = slots.use_now(server).expect("the router was told that it is open");
     if statement.access == Access::Write {
         slot.wrote = true;

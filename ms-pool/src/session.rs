@@ -13,6 +13,7 @@ use crate::{
     Cluster,
     events::DecisionEvent,
     held::{Hold, Holdings},
+    last_text::LastText,
     pool::{HeldBy, Lease, ServerPool, Stmt},
     transaction::Trx,
     wishes::Wishes,
@@ -46,6 +47,7 @@ pub(crate) struct Core {
     pub(crate) rng: Rng,
     pub(crate) last_used: Option<ServerIx>,
     pub(crate) last: Option<(Decision, Cause)>,
+    pub(crate) last_text: LastText,
     pub(crate) trx: Trx,
     pub(crate) holdings: Holdings,
     /// The service level it was given while running.
@@ -148,6 +150,7 @@ impl Session {
             rng: Rng::from_seed(seed),
             last_used: None,
             last: None,
+            last_text: LastText::default(),
             trx: Trx::default(),
             holdings: Holdings::default(),
             level: None,
