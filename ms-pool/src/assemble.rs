@@ -346,7 +346,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         .collect();
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
-    let statistics = plan.counting.then(|| builder.statistics.unwrap_or_else(Statistics::process));
+    let statistics = plan.counting.then(|| builder.statistics.unwrap_or_else(|| Arc::new(Statistics::listed())));
     let roles = router.topology().servers().iter().map(Server::role);
     let census = statistics.as_ref().map(|it| Census::new(Arc::clone(it), roles));
     Ok(Cluster::new(Inner {

@@ -136,7 +136,7 @@ impl Builder {
         self
     }
 
-    /// Counts here instead of in [`Statistics::process`].
+    /// Counts here, and not in [`Statistics::process`].
     pub fn statistics(mut self, statistics: Arc<Statistics>) -> Self {
         self.statistics = Some(statistics);
         self

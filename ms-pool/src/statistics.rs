@@ -2,13 +2,13 @@
 //!
 //! The names are those of the original's statistics function, so that dashboards built on it keep working; each counter's
 //! documentation says which event moves it; some wait for a capability that is not there yet. Counters only grow, but for the
-//! four that [are gauges](Counter::is_gauge), and are cheap (one relaxed atomic addition). Unless a builder is given its own, all
-//! clusters of a process add to one shared set, as the original did.
+//! four that [are gauges](Counter::is_gauge), and are cheap (one relaxed atomic addition). Each cluster has its own; what the original's
+//! function returned is their sum, [`Statistics::process`].
 
 use std::{
     fmt,
     sync::{
-        Arc, LazyLock,
+        Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
@@ -165,21 +165,50 @@ counters! {
 /// assert!(statistics.to_json().starts_with(r#"{"use_slave": 0, "use_master": 0, "#));
 /// ```
 pub struct Statistics {
-    counts: [AtomicU64; Counter::ALL.len()],
+    counts: Arc<Counts>,
+    /// It is part of [`Statistics::process`].
+    listed: bool,
+}
+
+type Counts = [AtomicU64; Counter::ALL.len()];
+
+const fn nothing() -> Counts {
+    [const { AtomicU64::new(0) }; Counter::ALL.len()]
+}
+
+/// What the process counts: sets in use, and what those counted that are not any more.
+static PROCESS: Mutex<Process> = Mutex::new(Process { listed: Vec::new(), ended: nothing() });
+
+struct Process {
+    listed: Vec<Arc<Counts>>,
+    ended: Counts,
 }
 
 impl Default for Statistics {
     fn default() -> Self {
-        Self { counts: [const { AtomicU64::new(0) }; Counter::ALL.len()] }
+        Self { counts: Arc::new(nothing()), listed: false }
     }
 }
 
 impl Statistics {
-    /// The set that all clusters of this process share unless their builder was given another.
+    /// The sum over all clusters of this process, those that are gone too; but for clusters that were given a set of their own
+    /// ([`Builder::statistics`](crate::Builder::statistics)). [`Cluster::statistics`](crate::Cluster::statistics) is one cluster's
+    /// part of it. A copy: it does not change any more.
     #[must_use]
-    pub fn process() -> Arc<Self> {
-        static PROCESS: LazyLock<Arc<Statistics>> = LazyLock::new(Arc::default);
-        Arc::clone(&PROCESS)
+    pub fn process() -> Self {
+        let process = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+        let sum = Self::default();
+        for counts in process.listed.iter().map(|it| &**it).chain([&process.ended]) {
+            add_all(&sum.counts, counts);
+        }
+        sum
+    }
+
+    /// A set that is part of the process's.
+    pub(crate) fn listed() -> Self {
+        let counts = Arc::new(nothing());
+        PROCESS.lock().unwrap_or_else(PoisonError::into_inner).listed.push(Arc::clone(&counts));
+        Self { counts, listed: true }
     }
 
     /// How often `counter`'s event has happened.
@@ -214,6 +243,23 @@ impl Statistics {
     }
 }
 
+fn add_all(sum: &Counts, counts: &Counts) {
+    for (sum, count) in sum.iter().zip(counts) {
+        sum.fetch_add(count.load(Relaxed), Relaxed);
+    }
+}
+
+/// What a cluster has counted stays counted when it is gone.
+impl Drop for Statistics {
+    fn drop(&mut self) {
+        if self.listed {
+            let mut process = PROCESS.lock().unwrap_or_else(PoisonError::into_inner);
+            process.listed.retain(|it| !Arc::ptr_eq(it, &self.counts));
+            add_all(&process.ended, &self.counts);
+        }
+    }
+}
+
 /// One line for each counter: name and number.
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -243,6 +289,25 @@ mod tests {
         names.sort_unstable();
         names.dedup();
         assert_eq!(names.len(), Counter::ALL.len());
+    }
+
+    #[test]
+    fn the_process_has_the_sum_of_all_clusters_and_forgets_none() {
+        let cluster = || crate::Cluster::builder().primary("mysql://app@10.0.0.1/shop").build().unwrap();
+        let (one, other) = (cluster(), cluster());
+        // No other test counts this.
+        let counter = Counter::FabricLookupXmlFailure;
+        for (cluster, by) in [(&one, 2), (&other, 3)] {
+            cluster.statistics().unwrap().add(counter, by);
+        }
+        let own = crate::Cluster::builder().primary("mysql://app@10.0.0.1/shop").statistics(Arc::default());
+        own.build().unwrap().statistics().unwrap().add(counter, 100);
+        assert_eq!(one.statistics().unwrap().get(counter), 2);
+        assert_eq!(Statistics::process().get(counter), 5);
+        drop(one);
+        assert_eq!(Statistics::process().get(counter), 5);
+        other.statistics().unwrap().add(counter, 1);
+        assert_eq!(Statistics::process().get(counter), 6);
     }
 
     /// Those of its statistics function, in its order.
