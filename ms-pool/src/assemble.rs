@@ -28,7 +28,7 @@ use crate::{
     class::Classes,
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
-    pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode},
+    pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
     url,
 };
 
@@ -189,6 +189,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         section: Some(section.name.clone()),
         pipeline,
         failover: failover(section.failover),
+        watch: watch(section.failover),
         rules,
         lazy,
         warnings,
@@ -296,12 +297,15 @@ fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Clust
     if nodes.is_empty() {
         return Err(Unusable::NoSource.into());
     }
+    let mut configured = ms_config::Failover::of(switches.compat);
+    configured.strategy = ms_config::Strategy::LoopBeforePrimary;
     let plan = Plan {
         section: None,
         // Every statement draws anew: without a file there is no session in the original's sense to stick to.
         pipeline: Pipeline::new(vec![Box::new(Random::new())])
             .map_err(|source| Error::Config { source: source.into() })?,
-        failover: ms_filters::Failover::new(ms_filters::Strategy::LoopBeforePrimary),
+        failover: failover(configured),
+        watch: watch(configured),
         rules: rules(switches, false, None, &[]),
         lazy: builder.lazy.unwrap_or(true),
         warnings: Vec::new(),
@@ -316,6 +320,7 @@ struct Plan {
     section: Option<String>,
     pipeline: Pipeline,
     failover: ms_filters::Failover,
+    watch: Watch,
     rules: Rules,
     lazy: bool,
     warnings: Vec<Diagnostic>,
@@ -332,7 +337,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         .map(|node| Member {
             role: node.server.role(),
             address: node.address.into(),
-            pool: ServerPool::new(node.target, node.limits),
+            pool: ServerPool::watched(node.target, node.limits, plan.watch.clone()),
         })
         .collect();
     let router = Router::new(topology, plan.pipeline, plan.failover);
@@ -434,10 +439,20 @@ fn failover(configured: ms_config::Failover) -> ms_filters::Failover {
         ms_config::Retries::Unlimited => ms_filters::Retries::Unlimited,
     };
     failover.memory = match configured.memory {
-        ms_config::FailureMemory::Remember => ms_filters::FailureMemory::Remember,
+        ms_config::FailureMemory::Session => ms_filters::FailureMemory::Remember,
+        ms_config::FailureMemory::Cluster { .. } => ms_filters::FailureMemory::Cluster,
         _ => ms_filters::FailureMemory::Forget,
     };
     failover
+}
+
+fn watch(failover: ms_config::Failover) -> Watch {
+    Watch {
+        retry_after: match failover.memory {
+            ms_config::FailureMemory::Cluster { retry_after } => Some(retry_after),
+            _ => None,
+        },
+    }
 }
 
 fn credentials(secret: Option<Secret>, inherited: Option<&Arc<dyn Credentials>>) -> Arc<dyn Credentials> {

@@ -77,7 +77,7 @@ pub use self::{
     on::On,
     prepared::Prepared,
     session::{DumpedServer, LastUsed, Session},
-    state::{ServerIdentity, ServerInfo, ServerState},
+    state::{Outage, ServerIdentity, ServerInfo, ServerState},
     statistics::{Counter, Statistics},
     tx::{SessionTx, Tx},
     tx_options::{Isolation, TxOptions},

@@ -33,13 +33,17 @@ pub(crate) struct Routed {
     pub(crate) control: Option<Control>,
 }
 
-/// What a session has open.
-struct Open<'a>(&'a [Slot]);
+/// What a session has open, and what its cluster knows.
+struct Open<'a>(&'a Cluster, &'a [Slot]);
 
 impl View for Open<'_> {
     #[inline]
     fn server(&self, server: ServerIx) -> ServerState {
-        ServerState { open: self.0.iter().any(|slot| slot.server == server), ..ServerState::default() }
+        ServerState {
+            open: self.1.iter().any(|slot| slot.server == server),
+            failed: self.0.member(server).pool.is_avoided(),
+            ..ServerState::default()
+        }
     }
 }
 
@@ -104,7 +108,7 @@ pub(crate) fn reroute_among<'s>(
 ) -> Option<&'s mut Slot> {
     let question = Question::new(cluster, core, stmt, Some(Route::Primary));
     let request = question.request(cluster, core, open);
-    let decided = cluster.inner.router.start(&mut inputs(cluster, core, &Open(open), &request));
+    let decided = cluster.inner.router.start(&mut inputs(cluster, core, &Open(cluster, open), &request));
     let (attempt, Step::Use(server)) = decided else {
         return None;
     };
@@ -147,7 +151,8 @@ pub(crate) fn route_now(
         return Now::Refused(Error::NeedsSession { what: what.into() }.into());
     }
     let request = question.request(cluster, core, &slots.0);
-    let (mut attempt, mut step) = cluster.inner.router.start(&mut inputs(cluster, core, &Open(&slots.0), &request));
+    let (mut attempt, mut step) =
+        cluster.inner.router.start(&mut inputs(cluster, core, &Open(cluster, &slots.0), &request));
     loop {
         match step {
             Step::Use(server) if is_simple(cluster, core, slots, &question, server) => {
@@ -191,7 +196,7 @@ fn after(
     attempt: &mut Attempt,
     outcome: Outcome,
 ) -> Step {
-    cluster.inner.router.after(attempt, &mut inputs(cluster, core, &Open(&slots.0), request), outcome)
+    cluster.inner.router.after(attempt, &mut inputs(cluster, core, &Open(cluster, &slots.0), request), outcome)
 }
 
 /// Whether the statement can go out as it is: a usable connection and no setting to change first.
@@ -289,6 +294,7 @@ fn count(cluster: &Cluster, tally: Tally) {
         (Counter::UseReplicaCallback, tally.use_replica_callback),
         (Counter::UsePrimaryCallback, tally.use_primary_callback),
         (Counter::TrxPrimaryForced, tally.trx_primary_forced),
+        (Counter::RememberedSkipped, tally.remembered),
     ] {
         statistics.add(counter, u64::from(by));
     }
@@ -359,8 +365,8 @@ impl Session {
                     }
                     continue;
                 }
-                Step::Open(server) => match open(cluster, core, slots, server).await {
-                    Ok(()) => Outcome::Opened,
+                Step::Open(server) => match open_if_admitted(cluster, core, slots, &attempt, server).await {
+                    Ok(outcome) => outcome,
                     Err(error) if error.blames_server() => {
                         core.failures.retain(|(failed, _)| *failed != server);
                         core.failures.push((server, error.code()));
@@ -407,6 +413,24 @@ impl Session {
 fn remembered(cluster: &Cluster, core: &Core, server: ServerIx) -> Error {
     let code = core.failures.iter().find(|(failed, _)| *failed == server).map_or(2000, |(_, code)| *code);
     Error::Remembered { server: cluster.member(server).pool.server().clone(), code }
+}
+
+/// Gets the session a connection to `server`, unless that is avoided and the statement can go elsewhere.
+async fn open_if_admitted(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &mut Slots,
+    attempt: &Attempt,
+    server: ServerIx,
+) -> Result<Outcome, Error> {
+    if !attempt.may_be_avoided() {
+        return open(cluster, core, slots, server).await.map(|()| Outcome::Opened);
+    }
+    let Ok(trial) = cluster.member(server).pool.admit() else {
+        return Ok(Outcome::Avoided);
+    };
+    cluster.count(Counter::RememberedRetried, u8::from(trial.is_half_open()));
+    open(cluster, core, slots, server).await.map(|()| Outcome::Opened)
 }
 
 /// Gets the session a connection to `server`.

@@ -121,6 +121,10 @@ counters! {
     BeltRerouted = "belt_rerouted",
     /// A read that broke before its first row on an idle connection was repeated on a fresh one; own counter.
     ReadRepeated = "read_repeated",
+    /// A server was passed over because it had failed before and is remembered for it; own counter.
+    RememberedSkipped = "remembered_servers_skipped",
+    /// A server that was avoided for a while was tried again, by one statement for all; own counter.
+    RememberedRetried = "remembered_servers_retried",
     /// A connection was closed on return because its session state had changed; own counter.
     DirtyClosed = "dirty_connections_closed",
 }

@@ -12,8 +12,8 @@ use super::{
     tls, transient_errors, xa,
 };
 use crate::{
-    Charset, Fabric, Failover, GtidInjection, PoolSettings, Role, Section, Server, Settings, Tls, TransientErrors,
-    TrxStickiness, Xa,
+    Charset, Compat, Fabric, Failover, GtidInjection, PoolSettings, Role, Section, Server, Settings, Tls,
+    TransientErrors, TrxStickiness, Xa,
     path::Path,
     raw::Member,
     read,
@@ -65,7 +65,9 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
     let roster = Roster::new(&primaries.names, &replicas.names);
     let filters = filters::lower(report, object.get("filters").as_ref(), &roster);
 
-    let failover = object.get("failover").map_or_else(Failover::default, |field| failover::lower(report, &field));
+    let compat = switches.compat;
+    let failover =
+        object.get("failover").map_or_else(|| Failover::of(compat), |field| failover::lower(report, &field, compat));
     let mut switch = |key: &str| {
         let field = object.get(key)?;
         read::switch(report, field.at(), field.node)
@@ -113,7 +115,7 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
         unused_primaries: Vec::new(),
         replicas: Vec::new(),
         filters: Vec::new(),
-        failover: Failover::default(),
+        failover: Failover::of(Compat::default()),
         transient_errors: None,
         lazy_connections: true,
         master_on_write: false,

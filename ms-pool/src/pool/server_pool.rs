@@ -11,6 +11,7 @@ use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use sqlx_core::connection::Connection;
 use tokio::sync::{Notify, Semaphore};
@@ -21,11 +22,13 @@ use super::kill::{KillQueue, Order};
 use super::lease::Lease;
 use super::limits::Limits;
 use super::link::Link;
+use super::outage::{Admission, Outage, Ticket};
 use super::pool_state::{Counters, PoolState};
 use super::reaper;
 use super::setup::Setup;
 use super::shelf::{Shelf, Taken};
 use super::target::Target;
+use super::watch::Watch;
 use crate::error::Error;
 use crate::probe::Identity;
 
@@ -34,6 +37,7 @@ use crate::probe::Identity;
 pub(crate) struct ServerPool {
     target: Target,
     limits: Limits,
+    watch: Watch,
     setup: Setup,
     slots: Semaphore,
     /// Turns to dial; a slot is held first.
@@ -41,6 +45,9 @@ pub(crate) struct ServerPool {
     shelf: Mutex<Shelf>,
     /// What the latest connection found, and the latest failure to make one.
     last: Mutex<Last>,
+    outage: Outage,
+    /// What the outage's times count from.
+    born: Instant,
     waiting: AtomicUsize,
     /// Wakes who closes the pool when the last slot is back.
     slot_back: Notify,
@@ -55,6 +62,8 @@ pub(crate) struct ServerPool {
 struct Last {
     identity: Option<Arc<Identity>>,
     failure: Option<Failure>,
+    /// When a connect succeeded.
+    reached: Option<Instant>,
 }
 
 /// Enough of a failed connect to tell it to others.
@@ -66,13 +75,21 @@ struct Failure {
 }
 
 impl ServerPool {
+    /// A pool that nobody routes by.
     pub(crate) fn new(target: Target, limits: Limits) -> Arc<Self> {
+        Self::watched(target, limits, Watch::default())
+    }
+
+    /// The pool of one of a cluster's servers.
+    pub(crate) fn watched(target: Target, limits: Limits, watch: Watch) -> Arc<Self> {
         Arc::new(Self {
             setup: Setup::new(&target),
             slots: Semaphore::new(limits.max_connections.get() as usize),
             dialing: Semaphore::new(limits.max_dialing.get() as usize),
             shelf: Mutex::default(),
             last: Mutex::default(),
+            outage: Outage::default(),
+            born: Instant::now(),
             waiting: AtomicUsize::new(0),
             slot_back: Notify::new(),
             kills: KillQueue::default(),
@@ -82,6 +99,7 @@ impl ServerPool {
             abandoned: AtomicU64::new(0),
             target,
             limits,
+            watch,
         })
     }
 
@@ -101,6 +119,38 @@ impl ServerPool {
     /// Who answered last at this address; `None` before the first connection.
     pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
         self.last().identity.clone()
+    }
+
+    /// Whether statements are to go elsewhere because the server could not be reached.
+    #[inline]
+    pub(crate) fn is_avoided(&self) -> bool {
+        // While all is well nobody reads the clock.
+        !self.outage.is_over() && self.outage.avoids(self.born.elapsed())
+    }
+
+    /// Failures in a row, and how long the server is avoided from now on.
+    pub(crate) fn outage(&self) -> Option<(u8, Duration)> {
+        self.outage.look(self.born.elapsed())
+    }
+
+    /// Whether a statement that has other servers to go to may connect: after an outage one at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`Avoided`] when it is to go elsewhere.
+    pub(crate) fn admit(&self) -> Result<Trial<'_>, Avoided> {
+        if self.outage.is_over() {
+            return Ok(Trial { pool: self, ticket: None });
+        }
+        // Who would have to wait for a slot finds nothing out.
+        if self.is_full() {
+            return Err(Avoided);
+        }
+        match self.outage.admit(self.born.elapsed(), self.limits.acquire_timeout) {
+            Admission::Open => Ok(Trial { pool: self, ticket: None }),
+            Admission::Trial(ticket) => Ok(Trial { pool: self, ticket: Some(ticket) }),
+            Admission::Closed => Err(Avoided),
+        }
     }
 
     /// The end of an acquire that begins now.
@@ -231,6 +281,7 @@ impl ServerPool {
     /// A new connection, whatever the slots say.
     pub(super) async fn dial(&self, deadline: Instant) -> Result<Link, Error> {
         let epoch = self.shelf().epoch();
+        let began = Instant::now();
         match dial(&self.target, &self.setup, &self.limits, deadline).await {
             Ok(mut link) => {
                 link.epoch = epoch;
@@ -238,6 +289,8 @@ impl ServerPool {
                 let mut last = self.last();
                 last.identity = Some(Arc::clone(&link.identity));
                 last.failure = None;
+                last.reached = Some(Instant::now());
+                self.outage.reached();
                 Ok(link)
             }
             Err(error) => {
@@ -251,8 +304,32 @@ impl ServerPool {
                 if let Some(kind) = kind {
                     self.last().failure = Some(Failure { at: Instant::now(), code: error.code(), kind });
                 }
+                self.remember(&error, began);
                 Err(error)
             }
+        }
+    }
+
+    /// Has the cluster avoid the server for a time after a connect that began at `began`, if that says something about it.
+    fn remember(&self, error: &Error, began: Instant) {
+        let Some(retry_after) = self.watch.retry_after else {
+            return;
+        };
+        let last = self.last();
+        // Somebody who began later got through.
+        let refuted = last.reached.is_some_and(|reached| reached > began);
+        // Who came to dial with little of its time left did not ask for long enough.
+        let hurried =
+            matches!(error, Error::ConnectTimeout { limit, .. } if *limit < self.limits.connect_timeout.mul_f64(0.9));
+        if !error.blames_server() || refuted || hurried {
+            return;
+        }
+        // Under the lock, so that nobody gets through in between.
+        let news = self.outage.failed(self.born.elapsed(), retry_after, fastrand::f64());
+        drop(last);
+        if news && let Some((failures, left)) = self.outage() {
+            let (server, code) = (self.server(), error.code());
+            tracing::warn!(%server, code, failures, "avoided for {left:?}, if there is another server: {error}");
         }
     }
 
@@ -388,6 +465,33 @@ impl ServerPool {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The permission to connect, for as long as it lives; after an outage it is given to one statement at a time.
+#[derive(Debug)]
+#[must_use = "the next one is admitted when it is dropped"]
+pub(crate) struct Trial<'a> {
+    pool: &'a ServerPool,
+    ticket: Option<Ticket>,
+}
+
+impl Trial<'_> {
+    /// Whether the server could not be reached before, and this is the try that finds out.
+    pub(crate) fn is_half_open(&self) -> bool {
+        self.ticket.is_some()
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.pool.outage.give_back(ticket);
+        }
+    }
+}
+
+/// The server could not be reached a while ago: the statement is to go elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Avoided;
 
 /// The permission to hold a connection outside the shelf; goes back when dropped.
 #[derive(Debug)]
