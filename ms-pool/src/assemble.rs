@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr,
     sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 
 use ms_config::{
@@ -16,8 +17,8 @@ use ms_config::{
     Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
-    NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, RoundRobin, Router, Server, Split, Stickiness, Topology,
-    User, UserMulti,
+    NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, Role, RoundRobin, Router, Server, Split, Stickiness,
+    Topology, User, UserMulti,
 };
 use ms_hints::Level;
 use sqlx_mysql::MySqlConnectOptions;
@@ -189,7 +190,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         section: Some(section.name.clone()),
         pipeline,
         failover: failover(section.failover),
-        watch: watch(section.failover),
+        retry_after: retry_after(section.failover),
         rules,
         lazy,
         warnings,
@@ -305,7 +306,7 @@ fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Clust
         pipeline: Pipeline::new(vec![Box::new(Random::new())])
             .map_err(|source| Error::Config { source: source.into() })?,
         failover: failover(configured),
-        watch: watch(configured),
+        retry_after: retry_after(configured),
         rules: rules(switches, false, None, &[]),
         lazy: builder.lazy.unwrap_or(true),
         warnings: Vec::new(),
@@ -320,7 +321,7 @@ struct Plan {
     section: Option<String>,
     pipeline: Pipeline,
     failover: ms_filters::Failover,
-    watch: Watch,
+    retry_after: Option<Duration>,
     rules: Rules,
     lazy: bool,
     warnings: Vec<Diagnostic>,
@@ -332,24 +333,32 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
     let servers: Vec<Server> = nodes.iter().map(|node| node.server.clone().with_uri(&*node.address)).collect();
     let topology = Topology::new(servers).map_err(|source| Error::Config { source: source.into() })?;
     // Nodes were made primaries first, which is the order a topology keeps: a server's index is its place here.
-    let members = nodes
-        .into_iter()
-        .map(|node| Member {
-            role: node.server.role(),
-            address: node.address.into(),
-            pool: ServerPool::watched(node.target, node.limits, plan.watch.clone()),
-        })
-        .collect();
+    let statistics = plan.counting.then(|| builder.statistics.unwrap_or_else(Statistics::process));
+    let several = nodes.iter().filter(|node| node.server.role() == Role::Primary).count() > 1;
+    let mut members: Vec<Member> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let role = node.server.role();
+        let primary = members.first().filter(|it| it.role == Role::Primary && role == Role::Replica && !several);
+        let watch = Watch {
+            retry_after: plan.retry_after,
+            role: plan.rules.is_strict().then_some(role),
+            primary: primary.map(|it| Arc::clone(&it.pool)),
+            hooks: builder.hooks.clone(),
+            statistics: statistics.clone(),
+        };
+        let pool = ServerPool::watched(node.target, node.limits, watch);
+        members.push(Member { role, address: node.address.into(), pool });
+    }
     let router = Router::new(topology, plan.pipeline, plan.failover);
     Ok(Cluster::new(Inner {
         section: plan.section,
-        members,
+        members: members.into(),
         memory: router.cluster_memory(),
         router,
         rules: plan.rules,
         lazy: plan.lazy,
         warnings: plan.warnings,
-        statistics: plan.counting.then(|| builder.statistics.unwrap_or_else(Statistics::process)),
+        statistics,
         hooks: builder.hooks,
         seed: builder.seed.map(AtomicU64::new),
         sql_mode: KnownSqlMode::default(),
@@ -446,12 +455,11 @@ fn failover(configured: ms_config::Failover) -> ms_filters::Failover {
     failover
 }
 
-fn watch(failover: ms_config::Failover) -> Watch {
-    Watch {
-        retry_after: match failover.memory {
-            ms_config::FailureMemory::Cluster { retry_after } => Some(retry_after),
-            _ => None,
-        },
+/// How long the cluster avoids a server, where it is the cluster that remembers.
+fn retry_after(failover: ms_config::Failover) -> Option<Duration> {
+    match failover.memory {
+        ms_config::FailureMemory::Cluster { retry_after } => Some(retry_after),
+        _ => None,
     }
 }
 

@@ -112,7 +112,8 @@ pub(crate) fn reroute_among<'s>(
     let (attempt, Step::Use(server)) = decided else {
         return None;
     };
-    let slot = open.iter_mut().find(|slot| slot.server == server && slot.lease.is_ready())?;
+    let usable = |slot: &Slot| slot.server == server && slot.lease.is_ready() && !slot.lease.is_outdated();
+    let slot = open.iter_mut().find(|slot| usable(slot))?;
     announce(cluster, core, &question, &attempt);
     core.last_used = Some(server);
     slot.wrote = true;
@@ -202,11 +203,17 @@ fn after(
 /// Whether the statement can go out as it is: a usable connection and no setting to change first.
 #[inline]
 fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
-    let ready = slots.get(server).is_some_and(|slot| slot.lease.is_ready());
+    let ready = slots.get(server).is_some_and(|slot| slot.lease.is_ready() && !is_outdated(core, slot));
     ready
         && !core.trx.waits_for_server()
         && question.control.is_none()
         && !must_lift_belt(cluster, core, slots, question, server)
+}
+
+/// Whether the session has to let go of a connection: the server has changed. A transaction is ended where it was begun.
+#[inline]
+fn is_outdated(core: &Core, slot: &Slot) -> bool {
+    slot.lease.is_outdated() && core.trx.bound() != Some(slot.server)
 }
 
 /// A write that a hint sends to a replica, whose connection refuses writes.
@@ -258,6 +265,7 @@ fn settle_on(
             core.trx.at(server, control, core.trx.stickiness(cluster.inner.rules.settings.stickiness));
             if control.is_some() {
                 slot.lease.set_transaction(true);
+                slot.lease.set_read_only(question.effect.transaction);
             }
         }
     }
@@ -525,6 +533,16 @@ async fn make_ready(
     };
     if slot.lease.phase() == Phase::Unread {
         slot.lease.settle(SETTLE_LIMIT).await;
+    }
+    if is_outdated(core, slot) {
+        if let Some(state) = slot.lease.dirty() {
+            cluster.inner.hooks.warn(format!(
+                "the connection of a session to `{}` is replaced because the server has changed; its state ({state}) is lost",
+                slot.lease.server()
+            ));
+        }
+        slots.remove(server);
+        return Ok(false);
     }
     if !slot.lease.is_ready() {
         if !strict && slot.lease.phase() == Phase::Broken {

@@ -125,6 +125,10 @@ counters! {
     RememberedSkipped = "remembered_servers_skipped",
     /// A server that was avoided for a while was tried again, by one statement for all; own counter.
     RememberedRetried = "remembered_servers_retried",
+    /// A primary refused to write, so its connections were closed; own counter.
+    PrimaryRefused = "primaries_refusing_writes",
+    /// The address of a server led to another one, so connections to the former were closed; own counter.
+    ServerMoved = "servers_moved",
     /// A connection was closed on return because its session state had changed; own counter.
     DirtyClosed = "dirty_connections_closed",
 }

@@ -42,6 +42,9 @@ pub(crate) struct Guarded<'a> {
 pub(super) struct Asked<'a> {
     pub(super) pool: &'a Arc<ServerPool>,
     pub(super) identity: &'a Arc<Identity>,
+    pub(super) generation: u64,
+    /// The client may have asked for transactions that do not write.
+    pub(super) read_only: bool,
 }
 
 /// The end of a statement's time.
@@ -94,7 +97,12 @@ impl Stream for Guarded<'_> {
                 this.wire.heard_part();
                 return polled;
             }
-            Poll::Ready(Some(Err(error))) => this.wire.heard_error(error),
+            Poll::Ready(Some(Err(error))) => {
+                this.wire.heard_error(error);
+                if let Some(asked) = &this.asked {
+                    asked.pool.heard_error(error, asked.read_only, asked.generation);
+                }
+            }
             Poll::Ready(None) => this.wire.heard_all(),
             Poll::Pending => return this.poll_deadline(cx),
         }

@@ -18,6 +18,8 @@ pub(crate) struct Link {
     pub(crate) expires: Option<Instant>,
     /// The pool's epoch it was made in; see [`ServerPool::retire`](super::ServerPool::retire).
     pub(crate) epoch: u64,
+    /// The pool's generation it was made in; see [`ServerPool::start_anew`](super::ServerPool::start_anew).
+    pub(crate) generation: u64,
 }
 
 impl Link {

@@ -38,6 +38,7 @@ mod shelf; // the idle stack itself
 mod stmt; // a statement, taken apart
 mod target; // what to dial
 mod watch; // what the cluster makes of a server
+mod whereabouts; // where an address leads
 
 pub(crate) use self::{
     apart::Apart,

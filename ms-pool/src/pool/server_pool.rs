@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use ms_filters::Role;
 use sqlx_core::connection::Connection;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -28,9 +29,14 @@ use super::reaper;
 use super::setup::Setup;
 use super::shelf::{Shelf, Taken};
 use super::target::Target;
-use super::watch::Watch;
+use super::watch::{Watch, refused_write};
+use super::whereabouts::{Arrival, Whereabouts};
 use crate::error::Error;
 use crate::probe::Identity;
+use crate::statistics::Counter;
+
+/// How long a server that refused to write is not asked again who it is.
+const REFUSED_AGAIN: Duration = Duration::from_secs(1);
 
 /// All connections to one server by one account.
 #[derive(Debug)]
@@ -46,7 +52,9 @@ pub(crate) struct ServerPool {
     /// What the latest connection found, and the latest failure to make one.
     last: Mutex<Last>,
     outage: Outage,
-    /// What the outage's times count from.
+    /// Grows when the address turns out to lead to another server, or to one of another role.
+    generation: AtomicU64,
+    /// What times of the outage and the whereabouts count from.
     born: Instant,
     waiting: AtomicUsize,
     /// Wakes who closes the pool when the last slot is back.
@@ -64,6 +72,9 @@ struct Last {
     failure: Option<Failure>,
     /// When a connect succeeded.
     reached: Option<Instant>,
+    whereabouts: Whereabouts,
+    /// When a write was refused by a server that was to take it.
+    refused: Option<Instant>,
 }
 
 /// Enough of a failed connect to tell it to others.
@@ -89,6 +100,7 @@ impl ServerPool {
             shelf: Mutex::default(),
             last: Mutex::default(),
             outage: Outage::default(),
+            generation: AtomicU64::new(0),
             born: Instant::now(),
             waiting: AtomicUsize::new(0),
             slot_back: Notify::new(),
@@ -281,16 +293,22 @@ impl ServerPool {
     /// A new connection, whatever the slots say.
     pub(super) async fn dial(&self, deadline: Instant) -> Result<Link, Error> {
         let epoch = self.shelf().epoch();
+        let generation = self.generation();
         let began = Instant::now();
         match dial(&self.target, &self.setup, &self.limits, deadline).await {
             Ok(mut link) => {
-                link.epoch = epoch;
+                (link.epoch, link.generation) = (epoch, generation);
                 self.opened.fetch_add(1, Ordering::Relaxed);
-                let mut last = self.last();
-                last.identity = Some(Arc::clone(&link.identity));
-                last.failure = None;
-                last.reached = Some(Instant::now());
-                self.outage.reached();
+                let before = {
+                    let mut last = self.last();
+                    last.failure = None;
+                    last.reached = Some(Instant::now());
+                    self.outage.reached();
+                    last.identity.replace(Arc::clone(&link.identity))
+                };
+                if self.watch.role.is_some() && generation == self.generation() {
+                    self.meet(before.as_deref(), &mut link);
+                }
                 Ok(link)
             }
             Err(error) => {
@@ -308,6 +326,54 @@ impl ServerPool {
                 Err(error)
             }
         }
+    }
+
+    /// Compares who has answered with who did before.
+    fn meet(&self, before: Option<&Identity>, link: &mut Link) {
+        let server = self.server();
+        let arrival = self.last().whereabouts.arrived(&link.identity.key, self.born.elapsed());
+        match arrival {
+            Arrival::Known => {}
+            Arrival::Moved => {
+                (link.epoch, link.generation) = self.start_anew();
+                self.watch.count(Counter::ServerMoved);
+                self.watch.hooks.warn(format!(
+                    "the address of `{server}` leads to another server, `{}`: connections to the former are closed",
+                    link.identity.key
+                ));
+            }
+            Arrival::Several => self.watch.hooks.warn(format!(
+                "the address of `{server}` leads to several servers: connections to all of them are kept"
+            )),
+        }
+        if let Some(before) = before {
+            self.watch.compare(server, before, &link.identity);
+        }
+    }
+
+    /// A statement on a connection of `generation` was answered with an error: perhaps the server is not what it was.
+    /// `read_only_asked` is whether the client may have asked for a transaction that does not write.
+    #[cold]
+    pub(super) fn heard_error(&self, error: &sqlx_core::error::Error, read_only_asked: bool, generation: u64) {
+        if self.watch.role != Some(Role::Primary) || generation != self.generation() {
+            return;
+        }
+        let Some(number) = refused_write(error, read_only_asked) else {
+            return;
+        };
+        let now = Instant::now();
+        let before = self.last().refused.replace(now);
+        // A server that goes on refusing is not asked who it is for every write.
+        if before.is_some_and(|before| now.duration_since(before) < REFUSED_AGAIN) {
+            self.last().refused = before;
+            return;
+        }
+        self.start_anew();
+        self.watch.count(Counter::PrimaryRefused);
+        self.watch.hooks.warn(format!(
+            "primary `{}` refuses to write (error {number}): its connections are closed, new ones ask what it is",
+            self.server()
+        ));
     }
 
     /// Has the cluster avoid the server for a time after a connect that began at `began`, if that says something about it.
@@ -368,10 +434,24 @@ impl ServerPool {
         self.shelf().suspect(Instant::now());
     }
 
-    /// Closes what is idle now and, when it comes back, what is in use: after a change of role, say.
+    /// Closes what is idle now and, when it comes back, what is in use.
     pub(crate) fn retire(&self) {
         let retired = self.shelf().retire();
         retired.into_iter().for_each(Link::close);
+    }
+
+    /// As [`retire`](Self::retire), because the server is another one or has another role: sessions, too, are to let go of
+    /// their connections as soon as they can. Returns the epoch and the generation that follow.
+    pub(crate) fn start_anew(&self) -> (u64, u64) {
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        self.retire();
+        (self.shelf().epoch(), generation)
+    }
+
+    /// Connections of an earlier one are to another server, or to one of another role.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 
     /// Opens connections until `min_idle` are there.
