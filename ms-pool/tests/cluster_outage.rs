@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+#[path = "support/oddity.rs"]
+mod oddity;
 #[path = "support/relay.rs"]
 #[allow(unreachable_pub, dead_code, reason = "the tests of the pool use the same file")]
 mod relay;
@@ -16,6 +18,7 @@ use std::{
 };
 
 use ms_pool::{Cluster, Counter, ServerState, Statistics};
+use oddity::{OddServer, Oddity};
 use relay::{Relay, Weather};
 use shop::{Shop, closed_port, tcp};
 use support::{address, primary_url, replica_url};
@@ -200,4 +203,36 @@ async fn the_account_of_one_session_is_not_the_servers_fault() {
     }
     assert!(db.state().iter().all(|it| it.outage.is_none()), "{:?}", db.state());
     drop(relay);
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_server_that_misbehaves_costs_one_statement_its_time_and_none_its_answer() {
+    // What it does to everybody who comes, and the milliseconds that costs at most.
+    check_odd(Oddity::Goodbye, 100).await;
+    check_odd(Oddity::LastWords(b"\x10\0\0\0not the protocol".to_vec()), 100).await;
+    check_odd(Oddity::Words(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()), 350).await;
+    check_odd(Oddity::Silence, 350).await;
+    // A real server that stops at a byte of its greeting, or of what follows.
+    for bytes in [3, 20, 90, 150] {
+        let relay = Relay::to(server_of(&replica_url(2))).await.unwrap();
+        relay.set(Weather::StallAfter(bytes));
+        check_behind(relay.port(), &format!("stalls after {bytes} bytes"), 350).await;
+    }
+}
+
+async fn check_odd(oddity: Oddity, limit_ms: u64) {
+    let server = OddServer::new(oddity.clone()).await;
+    check_behind(server.port(), &format!("{oddity:?}"), limit_ms).await;
+}
+
+async fn check_behind(port: u16, what: &str, limit_ms: u64) {
+    let shop = Shop::new().primary("primary", &at(&primary_url())).replica("well", &at(&replica_url(1)));
+    let shop = shop.replica("ill", &tcp("127.0.0.1", port)).with(r#""filters": {"roundrobin": []}"#);
+    let db = shop.with(LOOP).with(r#""pool": {"connect_timeout_ms": 200}"#).build();
+    reads(&db, 1).await;
+    let slowest = reads(&db, 9).await;
+    assert!(slowest < Duration::from_millis(limit_ms), "{what}: {slowest:?}");
+    assert_eq!((ill(&db).failed, ill(&db).outage.unwrap().failures), (1, 1), "{what}");
+    assert_eq!(ill(&db).in_use, 0, "{what}");
 }
