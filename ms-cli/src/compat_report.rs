@@ -82,7 +82,23 @@ fn strict(section: &Section) -> Vec<String> {
                 .to_owned(),
         );
     }
+    points.extend(failures(section));
     points
+}
+
+/// What becomes of a server that cannot be reached; a lone one is tried whatever is remembered.
+fn failures(section: &Section) -> Option<String> {
+    if section.primaries.len() + section.replicas.len() < 2 {
+        return None;
+    }
+    Some(match section.failover.memory {
+        FailureMemory::Cluster { retry_after } => format!(
+            "a server that cannot be reached is left out by all sessions for {} seconds, up to a minute when it fails \
+             again, while another one is left (`retry_after_s`, `\"remember_failed\": 0`)",
+            retry_after.as_secs()
+        ),
+        _ => "`remember_failed` is off: each statement that draws a server that cannot be reached tries it".to_owned(),
+    })
 }
 
 fn nothing_to_split(section: &Section) -> Option<&'static str> {
@@ -127,7 +143,7 @@ fn as_classic(section: &Section) -> Vec<String> {
         }
     });
     points.extend(level(section).map(str::to_owned));
-    if section.failover.memory == FailureMemory::Remember {
+    if section.failover.memory == FailureMemory::Session {
         points.push("`remember_failed`: a server that failed is left out for the rest of the session".to_owned());
     }
     points
@@ -179,6 +195,10 @@ mod tests {
         check(r#", "compat": "strict", "disable_rw_split": 1"#, "`disable_rw_split` is on", true);
         check(r#", "compat": "strict", "master_on_write": 1"#, "`master_on_write` is on", false);
         check(r#", "compat": "classic", "read_functions": ["price"]"#, "no effect", true);
+        check(r#", "compat": "strict""#, "left out by all sessions for 10 seconds", true);
+        check(r#", "failover": {"retry_after_s": 3}"#, "left out by all sessions for 3 seconds", true);
+        check(r#", "failover": {"remember_failed": 0}"#, "`remember_failed` is off", true);
+        check(r#", "compat": "classic", "failover": {"remember_failed": 1}"#, "for the rest of the session", true);
     }
 
     #[test]

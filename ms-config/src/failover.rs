@@ -3,7 +3,9 @@
 //! Failover concerns opening a connection, never one that was open: a statement that broke is not sent elsewhere by
 //! these settings.
 
-use std::num::NonZeroU16;
+use std::{num::NonZeroU16, time::Duration};
+
+use crate::Compat;
 
 /// What to try after a server could not be connected to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,15 +19,23 @@ pub struct Failover {
     pub memory: FailureMemory,
 }
 
-impl Default for Failover {
-    fn default() -> Self {
+impl Failover {
+    /// What holds where a section says nothing.
+    #[must_use]
+    pub fn of(compat: Compat) -> Self {
         Self {
             strategy: Strategy::Disabled,
             max_retries: Retries::Limit(NonZeroU16::MIN),
-            memory: FailureMemory::Forget,
+            memory: match compat {
+                Compat::Classic => FailureMemory::Forget,
+                Compat::Strict => FailureMemory::Cluster { retry_after: RETRY_AFTER },
+            },
         }
     }
 }
+
+/// `retry_after_s` where it is not given.
+pub(crate) const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// Where to go after a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -48,11 +58,19 @@ pub enum Retries {
 }
 
 /// Whether a failure outlives its statement: `remember_failed`.
+///
+/// Who remembers is a matter of [`Compat`]: the original's sessions did, each for itself and for good. Where sessions are as
+/// short as a statement that is no memory at all, and where they are long it never ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum FailureMemory {
-    /// The next statement tries again.
+    /// The next statement tries again. The default in `classic`.
     Forget,
-    /// A failed server is left out from then on; for how long is a matter of [`Compat`](crate::Compat).
-    Remember,
+    /// A failed server is left out for the rest of the session. `classic` only.
+    Session,
+    /// A failed server is left out by all sessions for a while, then one statement tries it. `strict` only, and its default.
+    Cluster {
+        /// `retry_after_s`: how long after the first failure; 10 seconds.
+        retry_after: Duration,
+    },
 }

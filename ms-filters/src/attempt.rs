@@ -43,6 +43,9 @@ pub enum Outcome {
     Opened,
     /// A connection was at hand after all, taken from where idle ones are kept.
     Reused,
+    /// The server turned out to be one that is avoided, so it was not tried; only where
+    /// [`may_be_avoided`](Attempt::may_be_avoided) says so.
+    Avoided,
     /// The server could not be reached or refused the login.
     OpenFailed,
     /// The view has what could be learnt.
@@ -90,6 +93,8 @@ pub struct Attempt {
     pub(crate) last: Option<ServerIx>,
     /// The server that could not be opened last on this side.
     pub(crate) unreachable: Option<ServerIx>,
+    /// The first server of each side that was passed over, and would do if there is no other.
+    pub(crate) last_resort: PerRole<Option<ServerIx>>,
     pub(crate) decision: Decision,
     pub(crate) tally: Tally,
 }
@@ -113,6 +118,8 @@ pub(crate) enum Phase {
 pub(crate) enum By {
     /// A load balancer: another server may take its place.
     Balance,
+    /// The same, of servers that are to be avoided: nobody else is left.
+    LastResort,
     /// A filter that picks by itself.
     Filter,
     /// The statement before this one.
@@ -159,6 +166,7 @@ impl Attempt {
             looked_at: 0,
             last: None,
             unreachable: None,
+            last_resort: PerRole::default(),
             decision: Decision::new(),
             tally: Tally::of(request.statement, request.settings, guess),
         }
@@ -180,6 +188,13 @@ impl Attempt {
     /// primary, whatever the failover strategy. A filter for service levels says so.
     pub fn let_primaries_stand_in(&mut self) {
         self.primaries_stand_in = true;
+    }
+
+    /// Whether the server that is to be opened may be passed over instead, with [`Outcome::Avoided`]: it was picked by a load
+    /// balancer, and not because nobody else is left.
+    #[must_use]
+    pub fn may_be_avoided(&self) -> bool {
+        matches!(self.phase, Phase::Opening(_, By::Balance))
     }
 
     /// What was decided, complete when the last step is out.

@@ -74,6 +74,10 @@ impl Default for Retries {
 }
 
 /// `remember_failed`: whether a server that failed is tried again.
+///
+/// Two memories, because they end differently. A session's own never does, so a server may stay away for good and even be the
+/// last one. What the view calls failed is somebody's opinion at this moment, right for now and perhaps out of date: it
+/// decides between servers, and never leaves a statement without one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FailureMemory {
     /// Each statement tries as if nothing had happened.
@@ -81,4 +85,7 @@ pub enum FailureMemory {
     Forget,
     /// A server that failed is passed over: one that failed this session, or that the view calls failed.
     Remember,
+    /// A server that the view calls failed is passed over while another of its side, or a primary in place of a replica, can
+    /// take the statement; the session remembers nothing.
+    Cluster,
 }

@@ -80,6 +80,7 @@ reasons! {
     Opened = "opened", "a connection to it was opened";
     OpenFailed = "open_failed", "it could not be reached";
     Remembered = "remembered", "it failed before and is not tried again";
+    LastResort = "last_resort", "it failed before and is tried all the same, nobody else is left";
     ToPrimaries = "to_primaries", "no replica could be used, so a primary takes the statement";
     NothingLeft = "nothing_left", "the filters left no server, so the primaries take the statement";
 

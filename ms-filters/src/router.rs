@@ -124,6 +124,10 @@ impl Router {
                 attempt.decision.about(None, Reason::OpenFailed, server);
                 self.open_failed(attempt, inputs, server, by)
             }
+            (Phase::Opening(server, By::Balance), Outcome::Avoided) => {
+                self.pass_over(attempt, inputs, server);
+                self.balance(attempt, inputs)
+            }
             (Phase::Fetching(resume), Outcome::Fetched) => {
                 attempt.fetched = true;
                 match resume {
@@ -344,14 +348,35 @@ impl Router {
             }
             cx.attempt.looked_at = cx.attempt.looked_at.saturating_add(1);
             cx.attempt.last = Some(server);
-            // A choice the session sticks to was reached once; it is not given up for what is remembered since.
-            if reason == Reason::Sticky || !self.is_remembered(cx.failed, cx.view, server) {
+            // A choice the session sticks to was reached once; it is not given up for what is remembered since. In the
+            // cluster's memory only while there is a connection: every session would try a dead server for itself.
+            let kept = reason == Reason::Sticky
+                && (self.failover.memory != FailureMemory::Cluster || cx.view.server(server).open);
+            if kept || !self.is_remembered(cx.failed, cx.view, server) {
                 cx.attempt.decision.about(Some(self.last_filter()), reason, server);
                 return self.take(&mut cx, candidates, server, By::Balance);
             }
-            attempt.decision.about(None, Reason::Remembered, server);
-            inputs.scratch.tried.push(server);
+            self.pass_over(attempt, inputs, server);
         }
+    }
+
+    fn pass_over(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx) {
+        attempt.decision.about(None, Reason::Remembered, server);
+        attempt.tally.remembered = attempt.tally.remembered.saturating_add(1);
+        if self.failover.memory == FailureMemory::Cluster {
+            attempt.last_resort.of_mut(attempt.role).get_or_insert(server);
+        }
+        inputs.scratch.tried.push(server);
+    }
+
+    /// The server of a side that was passed over first, when nobody else is left: it may be up again, and a memory must not
+    /// take the last server away.
+    fn last_resort(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, role: Role) -> Option<Step> {
+        let server = attempt.last_resort.of_mut(role).take()?;
+        attempt.role = role;
+        attempt.decision.about(None, Reason::LastResort, server);
+        let (mut cx, candidates) = self.last_cx(attempt, inputs);
+        Some(self.take(&mut cx, candidates, server, By::LastResort))
     }
 
     #[inline]
@@ -366,7 +391,7 @@ impl Router {
 
     #[inline]
     fn use_server(&self, cx: &mut Cx<'_>, candidates: &Candidates, server: ServerIx, by: By) -> Step {
-        if by == By::Balance {
+        if matches!(by, By::Balance | By::LastResort) {
             cx.attempt.tally.used(cx.attempt.role);
         }
         if by != By::LastUse {
@@ -386,6 +411,9 @@ impl Router {
             let (mut cx, _) = self.last_cx(attempt, inputs);
             self.pipeline.picker().not_reached(&mut cx, server);
         }
+        if by == By::LastResort {
+            return self.give_up(attempt, inputs, server);
+        }
         if by != By::Balance {
             return give(attempt, server);
         }
@@ -399,8 +427,14 @@ impl Router {
             _ if again => self.balance(attempt, inputs),
             Role::Replica if self.failover.strategy == Strategy::Disabled => give(attempt, server),
             Role::Replica => self.leave_replicas(attempt, inputs, Reason::ToPrimaries),
-            Role::Primary => give(attempt, server),
+            Role::Primary => self.give_up(attempt, inputs, server),
         }
+    }
+
+    /// The error of a server that stands for all that could be tried. A read that came to the primaries because replicas are
+    /// avoided goes back to one of these before.
+    fn give_up(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, server: ServerIx) -> Step {
+        self.last_resort(attempt, inputs, Role::Replica).unwrap_or_else(|| give(attempt, server))
     }
 
     /// Every server of the side was tried or is remembered as failed.
@@ -408,6 +442,11 @@ impl Router {
         let leaves = attempt.role == Role::Replica && self.failover.strategy != Strategy::Disabled;
         if leaves {
             return self.leave_replicas(attempt, inputs, Reason::ToPrimaries);
+        }
+        for role in [attempt.role, Role::Replica] {
+            if let Some(step) = self.last_resort(attempt, inputs, role) {
+                return step;
+            }
         }
         // An error of this very statement says more than a memory. Without one, round robin hands over the server it
         // looked at last, and random none: both as the original.
@@ -421,6 +460,9 @@ impl Router {
     /// No replica takes the statement and the strategy allows a primary.
     fn leave_replicas(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, reason: Reason) -> Step {
         let no_primary = inputs.scratch.candidates.primaries().is_empty();
+        if no_primary && let Some(step) = self.last_resort(attempt, inputs, Role::Replica) {
+            return step;
+        }
         if no_primary && self.failover.strategy == Strategy::LoopBeforePrimary {
             return match attempt.unreachable.or(attempt.last) {
                 Some(server) => give(attempt, server),
@@ -433,7 +475,11 @@ impl Router {
     /// `failed` is what the session remembers; the view may know of more.
     #[inline]
     fn is_remembered(&self, failed: &[ServerIx], view: &dyn View, server: ServerIx) -> bool {
-        self.failover.memory == FailureMemory::Remember && (failed.contains(&server) || view.server(server).failed)
+        match self.failover.memory {
+            FailureMemory::Forget => false,
+            FailureMemory::Remember => failed.contains(&server) || view.server(server).failed,
+            FailureMemory::Cluster => view.server(server).failed,
+        }
     }
 
     #[inline]

@@ -34,6 +34,8 @@ pub struct Tally {
     pub use_primary_callback: u8,
     /// `trx_master_forced`: `trx_stickiness` decided for a primary.
     pub trx_primary_forced: u8,
+    /// Servers that were passed over because they failed before; this project's own counter.
+    pub remembered: u8,
 }
 
 impl Tally {

@@ -17,8 +17,16 @@ fn filters() -> impl Strategy<Value = &'static str> {
     prop_oneof![Just("random"), Just("sticky"), Just("roundrobin")]
 }
 
-fn failovers() -> impl Strategy<Value = (&'static str, u16, bool)> {
-    (prop_oneof![Just("disabled"), Just("master"), Just("loop")], 0_u16..6, any::<bool>())
+#[derive(Clone, Copy, Debug)]
+enum Memory {
+    None,
+    Session,
+    Cluster,
+}
+
+fn failovers() -> impl Strategy<Value = (&'static str, u16, Memory)> {
+    let strategies = prop_oneof![Just("disabled"), Just("master"), Just("loop")];
+    (strategies, 0_u16..6, prop_oneof![Just(Memory::None), Just(Memory::Session), Just(Memory::Cluster)])
 }
 
 fn statements() -> impl Strategy<Value = &'static str> {
@@ -48,11 +56,27 @@ proptest! {
     }
 
     #[test]
+    fn avoiding_a_server_of_each_side_fails_no_statement_that_would_succeed_without(
+        cluster in clusters(), filter in filters(), avoided in (any::<usize>(), any::<usize>()), seed in any::<u64>(),
+        statements in prop::collection::vec(prop::sample::select(["R", "W"].as_slice()), 1..20),
+    ) {
+        let name = |letter, dead: &[bool], it: usize| it.checked_rem(dead.len()).map(|it| format!("{letter}{it}"));
+        let avoided = [name('m', &cluster.0, avoided.0), name('s', &cluster.1, avoided.1)];
+        let avoided: Vec<String> = avoided.into_iter().flatten().collect();
+        let mut sim = sim(&cluster, filter, ("loop", 0, Memory::Cluster), seed).avoid(&avoided.join(" "));
+        for statement in statements {
+            let answer = sim.run(statement);
+            let alive = cluster.0.contains(&false) || (statement == "R" && cluster.1.contains(&false));
+            prop_assert_eq!(sim.router.topology().find(&answer).is_some(), alive, "{}: {}", statement, answer);
+        }
+    }
+
+    #[test]
     fn a_side_is_tried_at_most_once_more_than_the_retries(
         cluster in clusters(), filter in filters(), retries in 1_u16..6, seed in any::<u64>(),
         statements in prop::collection::vec(statements(), 1..20),
     ) {
-        let mut sim = sim(&cluster, filter, ("loop", retries, false), seed);
+        let mut sim = sim(&cluster, filter, ("loop", retries, Memory::None), seed);
         for statement in statements {
             sim.run(statement);
             for role in [Role::Primary, Role::Replica] {
@@ -129,21 +153,25 @@ proptest! {
     }
 }
 
-fn sim(cluster: &(Vec<bool>, Vec<bool>), filter: &str, failover: (&str, u16, bool), seed: u64) -> Sim {
+fn sim(cluster: &(Vec<bool>, Vec<bool>), filter: &str, failover: (&str, u16, Memory), seed: u64) -> Sim {
     named(cluster, |names| Sim::new(names, filter), failover, seed)
 }
 
 fn named(
     (primaries, replicas): &(Vec<bool>, Vec<bool>),
     make: impl FnOnce(&str) -> Sim,
-    (strategy, retries, remember): (&str, u16, bool),
+    (strategy, retries, memory): (&str, u16, Memory),
     seed: u64,
 ) -> Sim {
     let list = |name: &str, dead: &[bool]| -> String {
         dead.iter().enumerate().map(|(it, dead)| format!(" {name}{it}{}", if *dead { "!" } else { "" })).collect()
     };
     let names = format!("{} | {}", list("m", primaries), list("s", replicas));
-    let memory = if remember { "remember" } else { "" };
+    let memory = match memory {
+        Memory::None => "",
+        Memory::Session => "remember",
+        Memory::Cluster => "cluster",
+    };
     let mut sim = make(&names).failover(&format!("{strategy} {retries} {memory}"));
     sim.rng = ms_filters::Rng::from_seed(seed);
     sim

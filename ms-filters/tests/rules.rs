@@ -281,6 +281,81 @@ fn when_all_are_remembered_random_picks_none_and_round_robin_gives_the_last_one(
     primaries.story("W => connect m1 \n W => none_usable");
 }
 
+// The memory of the cluster.
+
+#[test]
+fn what_the_cluster_avoids_is_passed_over_while_another_server_is_left() {
+    // Servers, filter, failover, those avoided, and the story of four statements.
+    check_avoided("m | s1 s2 s3", "roundrobin", "loop", "s2", "R => s1 \n R => s3 \n R => s1 \n R => s3");
+    check_avoided("m | s1 s2", "random", "disabled", "s1", "4x R => s2");
+    check_avoided("m | s1 s2", "random", "master", "s1", "4x R => s2");
+    check_avoided("m1 m2 |", "random", "disabled", "m1", "4x W => m2");
+    // One that fails for the first time is followed as ever.
+    check_avoided("m | s1! s2", "roundrobin", "disabled", "", "R => connect s1 \n R => s2");
+}
+
+#[test]
+fn the_last_candidate_is_tried_although_it_is_avoided() {
+    check_avoided("m | s1 s2", "random", "disabled", "s1 s2", "4x R => s1 / s2");
+    check_avoided("m | s1! s2!", "random", "disabled", "s1 s2", "4x R => connect");
+    check_avoided("m |", "random", "disabled", "m", "4x W => m");
+    check_avoided("m! |", "roundrobin", "loop 0", "m", "4x W => connect m");
+    check_avoided("m1! m2 |", "roundrobin", "loop 0", "m2", "W => m2");
+    // Where primaries may stand in they do; where they are no better, a replica after all.
+    check_avoided("m | s1 s2", "random", "master", "s1 s2", "4x R => m");
+    check_avoided("m | s1 s2", "random", "loop 0", "s1 s2", "4x R => m");
+    check_avoided("m! | s1 s2", "random", "loop 0", "s1 s2", "4x R => s1 / s2");
+    check_avoided("m | s1 s2", "roundrobin", "loop 0", "m s1 s2", "4x R => m");
+    check_avoided("m! | s1 s2", "roundrobin", "master", "m s1 s2", "R => s1 \n R => s1 / s2");
+    check_avoided("m! | s1! s2!", "roundrobin", "loop 0", "m s1 s2", "4x R => connect");
+    check_avoided("| s1 s2!", "random", "loop 0", "s1", "4x R => s1");
+}
+
+#[test]
+fn strategy_disabled_does_not_move_a_write_to_a_primary_that_is_avoided() {
+    check_avoided("m1! m2 |", "random", "disabled", "m2", "4x W => connect m1");
+}
+
+#[test]
+fn a_session_keeps_an_avoided_server_only_while_it_has_a_connection() {
+    let mut sim = Sim::new("m | s1 s2", "sticky").failover("loop 0 cluster");
+    let kept = sim.run("R");
+    let mut sim = sim.avoid(&kept);
+    sim.story(&format!("4x R => {kept}"));
+    sim.servers.open.clear();
+    let other = if kept == "s1" { "s2" } else { "s1" };
+    sim.story(&format!("4x R => {other}"));
+}
+
+#[test]
+fn a_server_that_somebody_else_is_trying_is_passed_over() {
+    let mut sim = Sim::new("m | s1 s2", "roundrobin").failover("disabled cluster");
+    sim.servers.taken.insert(sim.ix("s1"));
+    sim.story("R => s2");
+    assert_eq!(sim.tries, ["s2"]);
+    assert_eq!(sim.attempt.unwrap().tally().remembered, 1);
+    // Unless nobody else is left.
+    sim.servers.taken.insert(sim.ix("s2"));
+    sim.servers.open.clear();
+    sim.story("R => s1 / s2");
+    assert_eq!(sim.tries.len(), 1);
+}
+
+#[test]
+fn a_session_remembers_nothing_by_itself_where_the_cluster_does() {
+    let mut sim = Sim::new("m | s1! s2", "roundrobin").failover("loop 0 cluster");
+    sim.story("R => s2");
+    assert!(sim.session.failed().is_empty());
+    sim.servers.dead.clear();
+    sim.story("2x R => s1 / s2 \n stats lazy_connections_slave_success 2");
+}
+
+#[track_caller]
+fn check_avoided(servers: &str, filter: &str, failover: &str, avoided: &str, story: &str) {
+    let mut sim = Sim::new(servers, filter).failover(&format!("{failover} cluster")).avoid(avoided);
+    sim.tell(&format!("{servers} {filter} {failover} without {avoided}:"), story);
+}
+
 // Random.
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
     path::{Path, PathBuf},
     str::FromStr,
     sync::{Arc, atomic::AtomicU64},
+    time::Duration,
 };
 
 use ms_config::{
@@ -16,8 +17,8 @@ use ms_config::{
     Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
-    NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, RoundRobin, Router, Server, Split, Stickiness, Table,
-    TableRule, Topology, User, UserMulti,
+    NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, Role, RoundRobin, Router, Server, Split, Stickiness,
+    Table, TableRule, Topology, User, UserMulti,
 };
 use ms_hints::Level;
 use sqlx_mysql::MySqlConnectOptions;
@@ -29,7 +30,7 @@ use crate::{
     class::Classes,
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
-    pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode},
+    pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
     tables::{self, KnownTables},
     transient::Transient,
     url,
@@ -195,6 +196,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         section: Some(section.name.clone()),
         pipeline,
         failover: failover(section.failover),
+        retry_after: retry_after(section.failover),
         rules,
         lazy,
         warnings,
@@ -303,12 +305,15 @@ fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Clust
     if nodes.is_empty() {
         return Err(Unusable::NoSource.into());
     }
+    let mut configured = ms_config::Failover::of(switches.compat);
+    configured.strategy = ms_config::Strategy::LoopBeforePrimary;
     let plan = Plan {
         section: None,
         // Every statement draws anew: without a file there is no session in the original's sense to stick to.
         pipeline: Pipeline::new(vec![Box::new(Random::new())])
             .map_err(|source| Error::Config { source: source.into() })?,
-        failover: ms_filters::Failover::new(ms_filters::Strategy::LoopBeforePrimary),
+        failover: failover(configured),
+        retry_after: retry_after(configured),
         rules: rules(switches, false, None, &[]),
         lazy: builder.lazy.unwrap_or(true),
         warnings: Vec::new(),
@@ -324,6 +329,7 @@ struct Plan {
     section: Option<String>,
     pipeline: Pipeline,
     failover: ms_filters::Failover,
+    retry_after: Option<Duration>,
     rules: Rules,
     lazy: bool,
     warnings: Vec<Diagnostic>,
@@ -336,22 +342,29 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
     let servers: Vec<Server> = nodes.iter().map(|node| node.server.clone().with_uri(&*node.address)).collect();
     let topology = Topology::new(servers).map_err(|source| Error::Config { source: source.into() })?;
     // Nodes were made primaries first, which is the order a topology keeps: a server's index is its place here.
-    let members = nodes
-        .into_iter()
-        .map(|node| Member {
-            role: node.server.role(),
-            address: node.address.into(),
-            pool: ServerPool::new(node.target, node.limits),
-        })
-        .collect();
+    let statistics = plan.counting.then(|| builder.statistics.unwrap_or_else(|| Arc::new(Statistics::listed())));
+    let several = nodes.iter().filter(|node| node.server.role() == Role::Primary).count() > 1;
+    let mut members: Vec<Member> = Vec::with_capacity(nodes.len());
+    for node in nodes {
+        let role = node.server.role();
+        let primary = members.first().filter(|it| it.role == Role::Primary && role == Role::Replica && !several);
+        let watch = Watch {
+            retry_after: plan.retry_after,
+            role: plan.rules.is_strict().then_some(role),
+            primary: primary.map(|it| Arc::clone(&it.pool)),
+            hooks: builder.hooks.clone(),
+            statistics: statistics.clone(),
+        };
+        let pool = ServerPool::watched(node.target, node.limits, watch);
+        members.push(Member { role, address: node.address.into(), pool });
+    }
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
-    let statistics = plan.counting.then(|| builder.statistics.unwrap_or_else(|| Arc::new(Statistics::listed())));
     let roles = router.topology().servers().iter().map(Server::role);
     let census = statistics.as_ref().map(|it| Census::new(Arc::clone(it), roles));
     Ok(Cluster::new(Inner {
         section: plan.section,
-        members,
+        members: members.into(),
         memory: router.cluster_memory(),
         router,
         rules: plan.rules,
@@ -463,10 +476,19 @@ fn failover(configured: ms_config::Failover) -> ms_filters::Failover {
         ms_config::Retries::Unlimited => ms_filters::Retries::Unlimited,
     };
     failover.memory = match configured.memory {
-        ms_config::FailureMemory::Remember => ms_filters::FailureMemory::Remember,
+        ms_config::FailureMemory::Session => ms_filters::FailureMemory::Remember,
+        ms_config::FailureMemory::Cluster { .. } => ms_filters::FailureMemory::Cluster,
         _ => ms_filters::FailureMemory::Forget,
     };
     failover
+}
+
+/// How long the cluster avoids a server, where it is the cluster that remembers.
+fn retry_after(failover: ms_config::Failover) -> Option<Duration> {
+    match failover.memory {
+        ms_config::FailureMemory::Cluster { retry_after } => Some(retry_after),
+        _ => None,
+    }
 }
 
 fn credentials(secret: Option<Secret>, inherited: Option<&Arc<dyn Credentials>>) -> Arc<dyn Credentials> {

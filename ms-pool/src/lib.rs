@@ -84,7 +84,7 @@ pub use self::{
     pool::{HeldBy, Holder},
     prepared::Prepared,
     session::{DumpedServer, LastUsed, Session},
-    state::{ServerIdentity, ServerInfo, ServerState},
+    state::{Outage, ServerIdentity, ServerInfo, ServerState},
     statistics::{Counter, Statistics},
     tables::StatementTables,
     tx::{SessionTx, Tx},

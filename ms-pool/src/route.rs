@@ -37,13 +37,17 @@ pub(crate) struct Routed {
     pub(crate) control: Option<Control>,
 }
 
-/// What a session has open.
-struct Open<'a>(&'a [Slot]);
+/// What a session has open, and what its cluster knows.
+struct Open<'a>(&'a Cluster, &'a [Slot]);
 
 impl View for Open<'_> {
     #[inline]
     fn server(&self, server: ServerIx) -> ServerState {
-        ServerState { open: self.0.iter().any(|slot| slot.server == server), ..ServerState::default() }
+        ServerState {
+            open: self.1.iter().any(|slot| slot.server == server),
+            failed: self.0.member(server).pool.is_avoided(),
+            ..ServerState::default()
+        }
     }
 }
 
@@ -103,11 +107,12 @@ pub(crate) fn reroute_among<'s>(
 ) -> Option<&'s mut Slot> {
     let question = Question::new(cluster, core, stmt, Some(Route::Primary));
     let request = question.request(cluster, core, open);
-    let decided = cluster.inner.router.start(&mut inputs(cluster, core, &Open(open), &request));
+    let decided = cluster.inner.router.start(&mut inputs(cluster, core, &Open(cluster, open), &request));
     let (attempt, Step::Use(server)) = decided else {
         return None;
     };
-    let slot = open.iter_mut().find(|slot| slot.server == server && slot.lease.is_ready())?;
+    let usable = |slot: &Slot| slot.server == server && slot.lease.is_ready() && !slot.lease.is_outdated();
+    let slot = open.iter_mut().find(|slot| usable(slot))?;
     announce(cluster, core, &question, &attempt);
     core.last_used = Some(server);
     slot.wrote = true;
@@ -149,7 +154,8 @@ pub(crate) fn route_now(
         return Now::Refused(Error::NeedsSession { what: what.into() }.into());
     }
     let request = question.request(cluster, core, &slots.0);
-    let (mut attempt, mut step) = cluster.inner.router.start(&mut inputs(cluster, core, &Open(&slots.0), &request));
+    let (mut attempt, mut step) =
+        cluster.inner.router.start(&mut inputs(cluster, core, &Open(cluster, &slots.0), &request));
     loop {
         match step {
             Step::Use(server) if is_simple(cluster, core, slots, &question, server) => {
@@ -193,17 +199,23 @@ fn after(
     attempt: &mut Attempt,
     outcome: Outcome,
 ) -> Step {
-    cluster.inner.router.after(attempt, &mut inputs(cluster, core, &Open(&slots.0), request), outcome)
+    cluster.inner.router.after(attempt, &mut inputs(cluster, core, &Open(cluster, &slots.0), request), outcome)
 }
 
 /// Whether the statement can go out as it is: a usable connection and no setting to change first.
 #[inline]
 fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
-    let ready = |slot: &Slot| slot.lease.is_ready() && !core.holdings.is_behind(slot.hold);
+    let ready = |slot: &Slot| slot.lease.is_ready() && !is_outdated(core, slot) && !core.holdings.is_behind(slot.hold);
     slots.get(server).is_some_and(ready)
         && !core.trx.waits_for_server()
         && question.control.is_none()
         && !must_lift_belt(cluster, core, slots, question, server)
+}
+
+/// Whether the session has to let go of a connection: the server has changed. A transaction is ended where it was begun.
+#[inline]
+fn is_outdated(core: &Core, slot: &Slot) -> bool {
+    slot.lease.is_outdated() && core.trx.bound() != Some(slot.server)
 }
 
 /// A write that a hint sends to a replica, whose connection refuses writes.
@@ -261,6 +273,7 @@ fn settle_on(
             core.trx.at(server, control, core.trx.stickiness(cluster.inner.rules.settings.stickiness));
             if control.is_some_and(Control::transacts) {
                 slot.lease.set_transaction(true);
+                slot.lease.set_read_only(question.effect.transaction);
             }
         }
     }
@@ -305,6 +318,7 @@ fn count(cluster: &Cluster, tally: Tally) {
         (Counter::UseReplicaCallback, tally.use_replica_callback),
         (Counter::UsePrimaryCallback, tally.use_primary_callback),
         (Counter::TrxPrimaryForced, tally.trx_primary_forced),
+        (Counter::RememberedSkipped, tally.remembered),
     ] {
         statistics.add(counter, u64::from(by));
     }
@@ -376,8 +390,8 @@ impl Session {
                     }
                     continue;
                 }
-                Step::Open(server) => match open(cluster, core, slots, server).await {
-                    Ok(()) => Outcome::Opened,
+                Step::Open(server) => match open_if_admitted(cluster, core, slots, &attempt, server).await {
+                    Ok(outcome) => outcome,
                     Err(error) if error.blames_server() => {
                         core.failures.retain(|(failed, _)| *failed != server);
                         core.failures.push((server, error.code()));
@@ -425,6 +439,24 @@ impl Session {
 fn remembered(cluster: &Cluster, core: &Core, server: ServerIx) -> Error {
     let code = core.failures.iter().find(|(failed, _)| *failed == server).map_or(2000, |(_, code)| *code);
     Error::Remembered { server: cluster.member(server).pool.server().clone(), code }
+}
+
+/// Gets the session a connection to `server`, unless that is avoided and the statement can go elsewhere.
+async fn open_if_admitted(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &mut Slots,
+    attempt: &Attempt,
+    server: ServerIx,
+) -> Result<Outcome, Error> {
+    if !attempt.may_be_avoided() {
+        return open(cluster, core, slots, server).await.map(|()| Outcome::Opened);
+    }
+    let Ok(trial) = cluster.member(server).pool.admit() else {
+        return Ok(Outcome::Avoided);
+    };
+    cluster.count(Counter::RememberedRetried, u8::from(trial.is_half_open()));
+    open(cluster, core, slots, server).await.map(|()| Outcome::Opened)
 }
 
 /// Gets the session a connection to `server`.
@@ -533,6 +565,16 @@ async fn make_ready(
     };
     if slot.lease.phase() == Phase::Unread {
         slot.lease.settle(SETTLE_LIMIT).await;
+    }
+    if is_outdated(core, slot) {
+        if let Some(state) = slot.lease.dirty() {
+            cluster.inner.hooks.warn(format!(
+                "the connection of a session to `{}` is replaced because the server has changed; its state ({state}) is lost",
+                slot.lease.server()
+            ));
+        }
+        slots.remove(server);
+        return Ok(false);
     }
     if !slot.lease.is_ready() {
         if !strict && slot.lease.phase() == Phase::Broken {

@@ -64,8 +64,20 @@ pub struct ServerState {
     pub kills_lost: u64,
     /// Who holds the connections in use, the oldest first; those being made are not among them.
     pub holders: Vec<Holder>,
+    /// Since when it cannot be reached, as far as the cluster remembers; `None` after a connect that succeeded.
+    pub outage: Option<Outage>,
     /// Who answered the latest connect; `None` before the first.
     pub identity: Option<ServerIdentity>,
+}
+
+/// A server that could not be reached.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outage {
+    /// Connects that failed in a row; those that failed together, or while it was avoided, are one. Stops at 255.
+    pub failures: u8,
+    /// How long statements avoid it from now on; zero when the next one will try it.
+    pub avoided_for: Duration,
 }
 
 /// What a server said about itself when it was connected to last.
@@ -117,6 +129,7 @@ impl ServerState {
             kills_sent: state.counters.kills_sent,
             kills_lost: state.counters.kills_lost,
             holders: pool.holders(),
+            outage: pool.outage().map(|(failures, avoided_for)| Outage { failures, avoided_for }),
             identity,
         }
     }

@@ -147,6 +147,14 @@ counters! {
     BeltRerouted = "belt_rerouted",
     /// A read that broke before its first row on an idle connection was repeated on a fresh one; own counter.
     ReadRepeated = "read_repeated",
+    /// A server was passed over because it had failed before and is remembered for it; own counter.
+    RememberedSkipped = "remembered_servers_skipped",
+    /// A server that was avoided for a while was tried again, by one statement for all; own counter.
+    RememberedRetried = "remembered_servers_retried",
+    /// A primary refused to write, so its connections were closed; own counter.
+    PrimaryRefused = "primaries_refusing_writes",
+    /// The address of a server led to another one, so connections to the former were closed; own counter.
+    ServerMoved = "servers_moved",
     /// A connection was closed on return because its session state had changed; own counter.
     DirtyClosed = "dirty_connections_closed",
     /// A statement went where the session's state is (a temporary table, a variable, a lock); own counter.

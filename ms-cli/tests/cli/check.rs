@@ -16,6 +16,7 @@ fn a_good_file_is_described() {
           - a statement is a read when it provably changes nothing: `SELECT … FOR UPDATE`, `INTO`, functions that are not known and everything doubtful go to the primary
           - own functions that only read go to replicas when `read_functions` lists them; it lists none
           - connections to replicas are read only (`SET SESSION TRANSACTION READ ONLY`): a write that gets there is refused with error 1792, and a read that turns out to write runs on the primary instead
+          - a server that cannot be reached is left out by all sessions for 10 seconds, up to a minute when it fails again, while another one is left (`retry_after_s`, `"remember_failed": 0`)
           not yet in force, as in classic:
           - `BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are still split; use the API's `begin()`
           - a read that needs a variable, temporary table or lock of its session is routed like any other read
@@ -58,6 +59,7 @@ fn every_problem_is_told_with_its_place() {
           - a statement is a read when it provably changes nothing: `SELECT … FOR UPDATE`, `INTO`, functions that are not known and everything doubtful go to the primary
           - own functions that only read go to replicas when `read_functions` lists them; it lists none
           - connections to replicas are read only (`SET SESSION TRANSACTION READ ONLY`): a write that gets there is refused with error 1792, and a read that turns out to write runs on the primary instead
+          - a server that cannot be reached is left out by all sessions for 10 seconds, up to a minute when it fails again, while another one is left (`retry_after_s`, `"remember_failed": 0`)
           not yet in force, as in classic:
           - `BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are still split; use the API's `begin()`
           - a read that needs a variable, temporary table or lock of its session is routed like any other read

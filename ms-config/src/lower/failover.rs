@@ -1,19 +1,23 @@
 //! `failover`: an object, a list whose first element is the strategy, or the strategy alone.
 
-use std::num::NonZeroU16;
+use std::{num::NonZeroU16, time::Duration};
 
 use super::{
     number::Range,
     object::{Field, Object, listed},
 };
 use crate::{
-    Failover, FailureMemory, Retries, Strategy,
+    Compat, Failover, FailureMemory, Retries, Strategy,
+    failover::RETRY_AFTER,
     raw::Value,
     read,
     report::{Problem, Report},
 };
 
-const KEYS: &[&str] = &["strategy", "max_retries", "remember_failed"];
+const KEYS: &[&str] = &["strategy", "max_retries", "remember_failed", "retry_after_s"];
+
+/// An hour: who wants a server left out for longer takes it out of the file.
+const LONGEST: u32 = 3600;
 
 /// The original's names first.
 const STRATEGIES: &[(&str, Strategy)] = &[
@@ -24,8 +28,8 @@ const STRATEGIES: &[(&str, Strategy)] = &[
     ("loop_before_primary", Strategy::LoopBeforePrimary),
 ];
 
-pub(super) fn lower(report: &mut Report<'_>, field: &Field<'_>) -> Failover {
-    let mut failover = Failover::default();
+pub(super) fn lower(report: &mut Report<'_>, field: &Field<'_>, compat: Compat) -> Failover {
+    let mut failover = Failover::of(compat);
     match &field.node.value {
         Value::Object(_) => {
             let Some(object) = Object::new(field.node, &field.path) else { return failover };
@@ -36,11 +40,7 @@ pub(super) fn lower(report: &mut Report<'_>, field: &Field<'_>) -> Failover {
             if let Some(field) = object.get("max_retries") {
                 failover.max_retries = max_retries(report, &field).unwrap_or(failover.max_retries);
             }
-            if let Some(field) = object.get("remember_failed")
-                && read::switch(report, field.at(), field.node) == Some(true)
-            {
-                failover.memory = FailureMemory::Remember;
-            }
+            failover.memory = memory(report, &object, compat);
         }
         Value::Array(elements) => {
             if let Some(first) = elements.first() {
@@ -55,6 +55,28 @@ pub(super) fn lower(report: &mut Report<'_>, field: &Field<'_>) -> Failover {
         _ => failover.strategy = strategy(report, field),
     }
     failover
+}
+
+fn memory(report: &mut Report<'_>, object: &Object<'_>, compat: Compat) -> FailureMemory {
+    let remembers = object.get("remember_failed").and_then(|field| read::switch(report, field.at(), field.node));
+    let retry_after = object.get("retry_after_s").and_then(|field| retry_after(report, &field, compat));
+    match (remembers, compat) {
+        (Some(false), _) | (None, Compat::Classic) => FailureMemory::Forget,
+        (Some(true), Compat::Classic) => FailureMemory::Session,
+        (_, Compat::Strict) => FailureMemory::Cluster { retry_after: retry_after.unwrap_or(RETRY_AFTER) },
+    }
+}
+
+fn retry_after(report: &mut Report<'_>, field: &Field<'_>, compat: Compat) -> Option<Duration> {
+    if compat == Compat::Classic {
+        let message =
+            "`retry_after_s` has no effect in `classic`, where failures are remembered as long as the session";
+        report.add(field.at_key(), Problem::warning(message));
+    }
+    let outside = |value| format!("`retry_after_s` cannot be {value}");
+    let seconds =
+        Range::new(1, LONGEST).read(report, field, "`retry_after_s` must be a number, not a list", outside)?;
+    Some(Duration::from_secs(seconds.into()))
 }
 
 /// A strategy by its name. What is no name was "disabled" for the original, and is, with a warning.

@@ -12,7 +12,8 @@ use super::{
     tls, transient_errors, xa,
 };
 use crate::{
-    Charset, Fabric, Failover, GtidInjection, PoolSettings, Role, Section, Server, Settings, Tls, TrxStickiness, Xa,
+    Charset, Compat, Fabric, Failover, GtidInjection, PoolSettings, Role, Section, Server, Settings, Tls,
+    TrxStickiness, Xa,
     path::Path,
     raw::Member,
     read,
@@ -65,7 +66,9 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
     let roster = Roster::new(&primaries.names, &replicas.names);
     let filters = filters::lower(report, object.get("filters").as_ref(), &roster);
 
-    let failover = object.get("failover").map_or_else(Failover::default, |field| failover::lower(report, &field));
+    let compat = switches.compat;
+    let failover =
+        object.get("failover").map_or_else(|| Failover::of(compat), |field| failover::lower(report, &field, compat));
     let transient_errors = object.get("transient_error").filter(|field| !field.is_null());
     let transient_errors = transient_errors.and_then(|field| transient_errors::lower(report, &field));
     let mut switch = |key: &str| {
@@ -117,7 +120,7 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
         unused_primaries: Vec::new(),
         replicas: Vec::new(),
         filters: Vec::new(),
-        failover: Failover::default(),
+        failover: Failover::of(Compat::default()),
         transient_errors: None,
         lazy_connections: true,
         master_on_write: false,

@@ -1,17 +1,18 @@
-use ms_config::{Failover, FailureMemory, Retries, Strategy};
+use std::time::Duration;
+
+use ms_config::{Compat, Failover, FailureMemory, Retries, Strategy};
 
 use super::{accepted, refused, warned};
 
 #[test]
 fn disabled_and_one_retry_unless_configured() {
     let default = accepted(&super::shop("")).failover;
-    assert_eq!(default, Failover::default());
+    assert_eq!(default, Failover::of(Compat::Strict));
     check_strategy("null", Strategy::Disabled);
     check_strategy("false", Strategy::Disabled);
     check_strategy("{}", Strategy::Disabled);
     check_strategy("[]", Strategy::Disabled);
     assert_eq!((default.strategy, limit(default.max_retries)), (Strategy::Disabled, 1));
-    assert_eq!(default.memory, FailureMemory::Forget);
 }
 
 #[test]
@@ -51,14 +52,34 @@ fn retries_have_a_range_and_zero_is_no_limit() {
 }
 
 #[test]
-fn failures_can_be_remembered() {
-    for (value, memory) in
-        [("1", FailureMemory::Remember), ("\"on\"", FailureMemory::Remember), ("0", FailureMemory::Forget)]
-    {
-        let failover = accepted(&with(&format!("{{\"remember_failed\": {value}}}"))).failover;
-        assert_eq!(failover.memory, memory, "{value}");
-    }
+fn who_remembers_failures_and_for_how_long_depends_on_compat() {
+    let cluster = |seconds| FailureMemory::Cluster { retry_after: Duration::from_secs(seconds) };
+    check_memory("strict", "\"master\"", cluster(10));
+    check_memory("strict", "{}", cluster(10));
+    check_memory("strict", "{\"remember_failed\": \"on\"}", cluster(10));
+    check_memory("strict", "{\"remember_failed\": 0}", FailureMemory::Forget);
+    check_memory("strict", "{\"retry_after_s\": 3}", cluster(3));
+    check_memory("strict", "{\"remember_failed\": 0, \"retry_after_s\": 3}", FailureMemory::Forget);
+    check_memory("classic", "\"master\"", FailureMemory::Forget);
+    check_memory("classic", "{}", FailureMemory::Forget);
+    check_memory("classic", "{\"remember_failed\": 1}", FailureMemory::Session);
+    check_memory("classic", "{\"remember_failed\": \"0\"}", FailureMemory::Forget);
     warned(&with("{\"remeber_failed\": 1}"), "did you mean `remember_failed`?");
+}
+
+#[test]
+fn a_server_is_left_out_for_a_second_at_least_and_an_hour_at_most() {
+    refused(&with("{\"retry_after_s\": 0}"), "`retry_after_s` cannot be 0");
+    refused(&with("{\"retry_after_s\": 3601}"), "`retry_after_s` cannot be 3601");
+    refused(&with("{\"retry_after_s\": [10]}"), "`retry_after_s` must be a number, not a list");
+    let classic = super::shop(", \"compat\": \"classic\", \"failover\": {\"retry_after_s\": 3}");
+    assert_eq!(warned(&classic, "no effect in `classic`").failover.memory, FailureMemory::Forget);
+}
+
+#[track_caller]
+fn check_memory(compat: &str, failover: &str, expected: FailureMemory) {
+    let text = super::shop(&format!(", \"compat\": \"{compat}\", \"failover\": {failover}"));
+    assert_eq!(accepted(&text).failover.memory, expected, "{compat} {failover}");
 }
 
 fn with(failover: &str) -> String {

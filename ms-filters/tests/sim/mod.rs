@@ -49,6 +49,8 @@ pub struct Servers {
     pub dead: BTreeSet<ServerIx>,
     pub open: BTreeSet<ServerIx>,
     pub states: BTreeMap<ServerIx, ServerState>,
+    /// Somebody else is about to try them, which nobody knew when the decision was made.
+    pub taken: BTreeSet<ServerIx>,
 }
 
 impl View for Servers {
@@ -104,7 +106,7 @@ impl Sim {
         sim
     }
 
-    /// `disabled`, `master` or `loop`, then `max_retries`, then `remember`.
+    /// `disabled`, `master` or `loop`, then `max_retries`, then `remember` or `cluster`.
     pub fn failover(mut self, words: &str) -> Self {
         let mut failover = Failover::default();
         for word in words.split_whitespace() {
@@ -113,10 +115,20 @@ impl Sim {
                 "master" => failover.strategy = Strategy::Primary,
                 "loop" => failover.strategy = Strategy::LoopBeforePrimary,
                 "remember" => failover.memory = FailureMemory::Remember,
+                "cluster" => failover.memory = FailureMemory::Cluster,
                 number => failover.max_retries = Retries::from_config(number.parse().unwrap()),
             }
         }
         self.router = self.router.with_failover(failover);
+        self
+    }
+
+    /// Has the view call these servers failed.
+    pub fn avoid(mut self, names: &str) -> Self {
+        for name in names.split_whitespace() {
+            let failed = ServerState { failed: true, ..ServerState::default() };
+            self.servers.states.insert(self.ix(name), failed);
+        }
         self
     }
 
@@ -176,7 +188,8 @@ impl Sim {
             };
             let answer = match step {
                 Step::Open(server) => {
-                    reported = Some((attempt, self.open(server)));
+                    let avoided = self.servers.taken.contains(&server) && attempt.may_be_avoided();
+                    reported = Some((attempt, if avoided { Outcome::Avoided } else { self.open(server) }));
                     continue;
                 }
                 Step::Fetch(_) => {

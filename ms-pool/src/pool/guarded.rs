@@ -42,6 +42,9 @@ pub(crate) struct Guarded<'a> {
 pub(super) struct Asked<'a> {
     pub(super) pool: &'a Arc<ServerPool>,
     pub(super) identity: &'a Arc<Identity>,
+    pub(super) generation: u64,
+    /// The client may have asked for transactions that do not write.
+    pub(super) read_only: bool,
 }
 
 /// The end of a statement's time.
@@ -122,7 +125,12 @@ impl Guarded<'_> {
             return;
         }
         match error {
-            Some(error) => self.wire.heard_error(error),
+            Some(error) => {
+                self.wire.heard_error(error);
+                if let Some(asked) = &self.asked {
+                    asked.pool.heard_error(error, asked.read_only, asked.generation);
+                }
+            }
             None => self.wire.heard_all(),
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::TryStreamExt;
+use ms_hints::Transaction;
 use sqlx_core::connection::Connection;
 use sqlx_core::describe::Describe;
 use sqlx_core::executor::Executor;
@@ -46,6 +47,8 @@ pub(crate) struct Lease {
     exposed: bool,
     /// A transaction may be open on it.
     transaction: bool,
+    /// It was begun as one that does not write.
+    read_only: bool,
 }
 
 #[derive(Debug)]
@@ -71,7 +74,8 @@ impl Lease {
     #[inline]
     fn with(link: Link, slot: Slot, wire: Wire) -> Self {
         let held = Some(Held { link, slot, args: None });
-        Self { held, wire, dirty: None, marks: 0, apart: Apart::default(), exposed: false, transaction: false }
+        let (apart, transaction) = (Apart::default(), false);
+        Self { held, wire, dirty: None, marks: 0, apart, exposed: false, transaction, read_only: false }
     }
 
     fn held(&self) -> &Held {
@@ -108,6 +112,19 @@ impl Lease {
     #[inline]
     pub(crate) fn is_ready(&self) -> bool {
         self.wire.phase == Phase::Ready
+    }
+
+    /// Whether the server behind the pool's address has changed since the connection was made, or its role: good for ending
+    /// what was begun, and no more.
+    #[inline]
+    pub(crate) fn is_outdated(&self) -> bool {
+        let Held { link, slot, .. } = self.held();
+        link.generation != slot.0.generation()
+    }
+
+    /// Whether a refusal to write in a read-only transaction may be the client's own doing.
+    fn read_only_asked(&self) -> bool {
+        self.read_only || self.dirty.is_some()
     }
 
     /// Whether the connection came from the idle stack and has not said anything since: if the first statement breaks
@@ -176,13 +193,15 @@ impl Lease {
     /// statement before are read first; its error, if it has one, would be reported here: settle before.)
     #[inline]
     pub(crate) fn fetch_many_within(&mut self, stmt: Stmt, limit: Option<Duration>) -> Guarded<'_> {
+        let read_only_asked = self.read_only_asked();
         let (held, wire) = self.link_and_wire();
         if matches!(wire.phase, Phase::Asking | Phase::Broken) {
             return Guarded::refused(wire, Error::Abandoned { server: Arc::clone(held.slot.0.server()) });
         }
         let deadline = limit.map(|limit| Box::new(Deadline::new(limit, Arc::clone(held.slot.0.server()))));
         let Held { link, slot, args } = held;
-        let asked = Asked { pool: &slot.0, identity: &link.identity };
+        let asked =
+            Asked { pool: &slot.0, identity: &link.identity, generation: link.generation, read_only: read_only_asked };
         // Not given as a whole: with room for arguments beside the text the driver's future is larger than the allocator's
         // quick sizes, which costs some hundred instructions.
         let Stmt { sql, args: given, persistent } = stmt;
@@ -294,11 +313,20 @@ impl Lease {
     /// which sqlx still counts a transaction that text has ended.
     pub(crate) fn set_transaction(&mut self, open: bool) {
         self.transaction = open || self.transaction_depth() > 0;
+        self.read_only &= self.transaction;
+    }
+
+    /// Notes whether a text that is about to be sent asks for a transaction that does not write.
+    pub(crate) fn set_read_only(&mut self, change: Transaction) {
+        if let Transaction::Begin { read_only } = change {
+            self.read_only = read_only == Some(true);
+        }
     }
 
     /// Begins a transaction that sqlx knows of, so that a nested `begin()` of the application becomes a savepoint.
     pub(crate) async fn start_transaction(&mut self, sql: SqlStr, limit: Duration) -> Result<(), sqlx::Error> {
         self.transaction = true;
+        self.read_only = sql.as_str().to_ascii_uppercase().contains("READ ONLY");
         if self.transaction_depth() > 0 {
             // Text has ended the one that sqlx goes on counting.
             self.run_text(sql.as_str(), limit).await?;
@@ -333,6 +361,7 @@ impl Lease {
         }
         self.exposed = false;
         self.transaction = self.transaction_depth() > 0;
+        self.read_only &= self.transaction;
         Ok(())
     }
 
@@ -355,7 +384,11 @@ impl Lease {
     fn heard<T>(&mut self, answer: Option<Result<T, sqlx::Error>>, limit: Duration) -> Result<T, sqlx::Error> {
         match &answer {
             Some(Ok(_)) => self.wire.heard_all(),
-            Some(Err(error)) => self.wire.heard_error(error),
+            Some(Err(error)) => {
+                self.wire.heard_error(error);
+                let Held { link, slot, .. } = self.held();
+                slot.0.heard_error(error, self.read_only_asked(), link.generation);
+            }
             None => {}
         }
         let server = self.server();

@@ -20,6 +20,8 @@ pub(crate) struct Link {
     /// The pool's epoch it was made in; see [`ServerPool::retire`](super::ServerPool::retire).
     pub(crate) epoch: u64,
     pub(super) held: Arc<Held>,
+    /// The pool's generation it was made in; see [`ServerPool::start_anew`](super::ServerPool::start_anew).
+    pub(crate) generation: u64,
 }
 
 impl Link {

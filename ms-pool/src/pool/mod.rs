@@ -28,6 +28,7 @@ mod kill; // tells the server that nobody is listening any more
 mod lease; // the right to use a connection
 mod limits; // how many, how long
 mod link; // a connection and what is known about it
+mod outage; // a server that could not be reached
 mod phase; // where the conversation stands
 mod pool_state; // what there is to see from outside
 mod reaper; // closes what was idle for too long
@@ -37,6 +38,8 @@ mod setup; // the first words on a new connection
 mod shelf; // the idle stack itself
 mod stmt; // a statement, taken apart
 mod target; // what to dial
+mod watch; // what the cluster makes of a server
+mod whereabouts; // where an address leads
 
 pub use self::holders::{HeldBy, Holder};
 pub(crate) use self::{
@@ -49,6 +52,7 @@ pub(crate) use self::{
     server_pool::ServerPool,
     stmt::Stmt,
     target::{Address, Belt, Charset, Configured, Dial, Target, Tls, TlsMode},
+    watch::Watch,
 };
 
 #[cfg(test)]

@@ -11,7 +11,9 @@ use std::future::Future;
 use std::io;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
+use ms_filters::Role;
 use sqlx_core::connection::Connection;
 use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
@@ -22,19 +24,27 @@ use super::kill::{KillQueue, Order};
 use super::lease::Lease;
 use super::limits::Limits;
 use super::link::Link;
+use super::outage::{Admission, Outage, Ticket};
 use super::pool_state::{Counters, PoolState};
 use super::reaper;
 use super::setup::Setup;
 use super::shelf::{Shelf, Taken};
 use super::target::Target;
+use super::watch::{Watch, refused_write};
+use super::whereabouts::{Arrival, Whereabouts};
 use crate::error::Error;
 use crate::probe::Identity;
+use crate::statistics::Counter;
+
+/// How long a server that refused to write is not asked again who it is.
+const REFUSED_AGAIN: Duration = Duration::from_secs(1);
 
 /// All connections to one server by one account.
 #[derive(Debug)]
 pub(crate) struct ServerPool {
     target: Target,
     limits: Limits,
+    watch: Watch,
     setup: Setup,
     slots: Semaphore,
     /// Turns to dial; a slot is held first.
@@ -42,6 +52,11 @@ pub(crate) struct ServerPool {
     shelf: Mutex<Shelf>,
     /// What the latest connection found, and the latest failure to make one.
     last: Mutex<Last>,
+    outage: Outage,
+    /// Grows when the address turns out to lead to another server, or to one of another role.
+    generation: AtomicU64,
+    /// What times of the outage and the whereabouts count from.
+    born: Instant,
     waiting: AtomicUsize,
     /// Wakes who closes the pool when the last slot is back.
     slot_back: Notify,
@@ -57,6 +72,11 @@ pub(crate) struct ServerPool {
 struct Last {
     identity: Option<Arc<Identity>>,
     failure: Option<Failure>,
+    /// When a connect succeeded.
+    reached: Option<Instant>,
+    whereabouts: Whereabouts,
+    /// When a write was refused by a server that was to take it.
+    refused: Option<Instant>,
 }
 
 /// Enough of a failed connect to tell it to others.
@@ -68,13 +88,22 @@ struct Failure {
 }
 
 impl ServerPool {
+    /// A pool that nobody routes by.
     pub(crate) fn new(target: Target, limits: Limits) -> Arc<Self> {
+        Self::watched(target, limits, Watch::default())
+    }
+
+    /// The pool of one of a cluster's servers.
+    pub(crate) fn watched(target: Target, limits: Limits, watch: Watch) -> Arc<Self> {
         Arc::new(Self {
             setup: Setup::new(&target),
             slots: Semaphore::new(limits.max_connections.get() as usize),
             dialing: Semaphore::new(limits.max_dialing.get() as usize),
             shelf: Mutex::default(),
             last: Mutex::default(),
+            outage: Outage::default(),
+            generation: AtomicU64::new(0),
+            born: Instant::now(),
             waiting: AtomicUsize::new(0),
             slot_back: Notify::new(),
             kills: KillQueue::default(),
@@ -85,6 +114,7 @@ impl ServerPool {
             abandoned: AtomicU64::new(0),
             target,
             limits,
+            watch,
         })
     }
 
@@ -104,6 +134,38 @@ impl ServerPool {
     /// Who answered last at this address; `None` before the first connection.
     pub(crate) fn identity(&self) -> Option<Arc<Identity>> {
         self.last().identity.clone()
+    }
+
+    /// Whether statements are to go elsewhere because the server could not be reached.
+    #[inline]
+    pub(crate) fn is_avoided(&self) -> bool {
+        // While all is well nobody reads the clock.
+        !self.outage.is_over() && self.outage.avoids(self.born.elapsed())
+    }
+
+    /// Failures in a row, and how long the server is avoided from now on.
+    pub(crate) fn outage(&self) -> Option<(u8, Duration)> {
+        self.outage.look(self.born.elapsed())
+    }
+
+    /// Whether a statement that has other servers to go to may connect: after an outage one at a time.
+    ///
+    /// # Errors
+    ///
+    /// [`Avoided`] when it is to go elsewhere.
+    pub(crate) fn admit(&self) -> Result<Trial<'_>, Avoided> {
+        if self.outage.is_over() {
+            return Ok(Trial { pool: self, ticket: None });
+        }
+        // Who would have to wait for a slot finds nothing out.
+        if self.is_full() {
+            return Err(Avoided);
+        }
+        match self.outage.admit(self.born.elapsed(), self.limits.acquire_timeout) {
+            Admission::Open => Ok(Trial { pool: self, ticket: None }),
+            Admission::Trial(ticket) => Ok(Trial { pool: self, ticket: Some(ticket) }),
+            Admission::Closed => Err(Avoided),
+        }
     }
 
     /// The end of an acquire that begins now.
@@ -239,14 +301,23 @@ impl ServerPool {
     /// A new connection, whatever the slots say.
     pub(super) async fn dial(&self, deadline: Instant) -> Result<Link, Error> {
         let epoch = self.shelf().epoch();
+        let generation = self.generation();
+        let began = Instant::now();
         match dial(&self.target, &self.setup, &self.limits, deadline).await {
             Ok(mut link) => {
-                link.epoch = epoch;
+                (link.epoch, link.generation) = (epoch, generation);
                 self.holders.add(&link.held);
                 self.opened.fetch_add(1, Ordering::Relaxed);
-                let mut last = self.last();
-                last.identity = Some(Arc::clone(&link.identity));
-                last.failure = None;
+                let before = {
+                    let mut last = self.last();
+                    last.failure = None;
+                    last.reached = Some(Instant::now());
+                    self.outage.reached();
+                    last.identity.replace(Arc::clone(&link.identity))
+                };
+                if self.watch.role.is_some() && generation == self.generation() {
+                    self.meet(before.as_deref(), &mut link);
+                }
                 Ok(link)
             }
             Err(error) => {
@@ -260,8 +331,80 @@ impl ServerPool {
                 if let Some(kind) = kind {
                     self.last().failure = Some(Failure { at: Instant::now(), code: error.code(), kind });
                 }
+                self.remember(&error, began);
                 Err(error)
             }
+        }
+    }
+
+    /// Compares who has answered with who did before.
+    fn meet(&self, before: Option<&Identity>, link: &mut Link) {
+        let server = self.server();
+        let arrival = self.last().whereabouts.arrived(&link.identity.key, self.born.elapsed());
+        match arrival {
+            Arrival::Known => {}
+            Arrival::Moved => {
+                (link.epoch, link.generation) = self.start_anew();
+                self.watch.count(Counter::ServerMoved);
+                self.watch.hooks.warn(format!(
+                    "the address of `{server}` leads to another server, `{}`: connections to the former are closed",
+                    link.identity.key
+                ));
+            }
+            Arrival::Several => self.watch.hooks.warn(format!(
+                "the address of `{server}` leads to several servers: connections to all of them are kept"
+            )),
+        }
+        if let Some(before) = before {
+            self.watch.compare(server, before, &link.identity);
+        }
+    }
+
+    /// A statement on a connection of `generation` was answered with an error: perhaps the server is not what it was.
+    /// `read_only_asked` is whether the client may have asked for a transaction that does not write.
+    #[cold]
+    pub(super) fn heard_error(&self, error: &sqlx_core::error::Error, read_only_asked: bool, generation: u64) {
+        if self.watch.role != Some(Role::Primary) || generation != self.generation() {
+            return;
+        }
+        let Some(number) = refused_write(error, read_only_asked) else {
+            return;
+        };
+        let now = Instant::now();
+        let before = self.last().refused.replace(now);
+        // A server that goes on refusing is not asked who it is for every write.
+        if before.is_some_and(|before| now.duration_since(before) < REFUSED_AGAIN) {
+            self.last().refused = before;
+            return;
+        }
+        self.start_anew();
+        self.watch.count(Counter::PrimaryRefused);
+        self.watch.hooks.warn(format!(
+            "primary `{}` refuses to write (error {number}): its connections are closed, new ones ask what it is",
+            self.server()
+        ));
+    }
+
+    /// Has the cluster avoid the server for a time after a connect that began at `began`, if that says something about it.
+    fn remember(&self, error: &Error, began: Instant) {
+        let Some(retry_after) = self.watch.retry_after else {
+            return;
+        };
+        let last = self.last();
+        // Somebody who began later got through.
+        let refuted = last.reached.is_some_and(|reached| reached > began);
+        // Who came to dial with little of its time left did not ask for long enough.
+        let hurried =
+            matches!(error, Error::ConnectTimeout { limit, .. } if *limit < self.limits.connect_timeout.mul_f64(0.9));
+        if !error.blames_server() || refuted || hurried {
+            return;
+        }
+        // Under the lock, so that nobody gets through in between.
+        let news = self.outage.failed(self.born.elapsed(), retry_after, fastrand::f64());
+        drop(last);
+        if news && let Some((failures, left)) = self.outage() {
+            let (server, code) = (self.server(), error.code());
+            tracing::warn!(%server, code, failures, "avoided for {left:?}, if there is another server: {error}");
         }
     }
 
@@ -306,10 +449,24 @@ impl ServerPool {
         self.shelf().suspect(Instant::now());
     }
 
-    /// Closes what is idle now and, when it comes back, what is in use: after a change of role, say.
+    /// Closes what is idle now and, when it comes back, what is in use.
     pub(crate) fn retire(&self) {
         let retired = self.shelf().retire();
         retired.into_iter().for_each(Link::close);
+    }
+
+    /// As [`retire`](Self::retire), because the server is another one or has another role: sessions, too, are to let go of
+    /// their connections as soon as they can. Returns the epoch and the generation that follow.
+    pub(crate) fn start_anew(&self) -> (u64, u64) {
+        let generation = self.generation.fetch_add(1, Ordering::Relaxed) + 1;
+        self.retire();
+        (self.shelf().epoch(), generation)
+    }
+
+    /// Connections of an earlier one are to another server, or to one of another role.
+    #[inline]
+    pub(crate) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Relaxed)
     }
 
     /// Opens connections until `min_idle` are there.
@@ -403,6 +560,33 @@ impl ServerPool {
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+/// The permission to connect, for as long as it lives; after an outage it is given to one statement at a time.
+#[derive(Debug)]
+#[must_use = "the next one is admitted when it is dropped"]
+pub(crate) struct Trial<'a> {
+    pool: &'a ServerPool,
+    ticket: Option<Ticket>,
+}
+
+impl Trial<'_> {
+    /// Whether the server could not be reached before, and this is the try that finds out.
+    pub(crate) fn is_half_open(&self) -> bool {
+        self.ticket.is_some()
+    }
+}
+
+impl Drop for Trial<'_> {
+    fn drop(&mut self) {
+        if let Some(ticket) = self.ticket {
+            self.pool.outage.give_back(ticket);
+        }
+    }
+}
+
+/// The server could not be reached a while ago: the statement is to go elsewhere.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Avoided;
 
 /// The permission to hold a connection outside the shelf; goes back when dropped.
 #[derive(Debug)]

@@ -2,7 +2,7 @@
 //!
 //! A [`Relay`] listens on a port of its own and passes bytes on to a server. On command it lets a certain number of
 //! the server's bytes through and then stalls or cuts, or delays everything: the only way to stop an answer at a
-//! chosen byte.
+//! chosen byte. It can also be led to another server, as an address can.
 
 use std::io;
 use std::net::SocketAddr;
@@ -36,6 +36,7 @@ pub struct Relay {
 }
 
 struct Sky {
+    server: Mutex<String>,
     weather: Mutex<Weather>,
     changed: Notify,
     passed: AtomicU64,
@@ -56,6 +57,7 @@ impl Relay {
         let socket = TcpListener::bind("127.0.0.1:0").await?;
         let address = socket.local_addr()?;
         let sky = Arc::new(Sky {
+            server: Mutex::new(server),
             weather: Mutex::new(Weather::Fair),
             changed: Notify::new(),
             passed: AtomicU64::new(0),
@@ -65,7 +67,8 @@ impl Relay {
         let listener = tokio::spawn(async move {
             while let Ok((client, _)) = socket.accept().await {
                 above.accepted.fetch_add(1, Ordering::Relaxed);
-                tokio::spawn(carry(client, server.clone(), Arc::clone(&above)));
+                let server = above.server.lock().unwrap().clone();
+                tokio::spawn(carry(client, server, Arc::clone(&above)));
             }
         });
         Ok(Self { address, sky, listener })
@@ -74,6 +77,11 @@ impl Relay {
     /// The port to dial instead of the server's.
     pub fn port(&self) -> u16 {
         self.address.port()
+    }
+
+    /// Leads connections made from here on to another server; the others stay.
+    pub fn lead_to(&self, server: String) {
+        *self.sky.server.lock().unwrap() = server;
     }
 
     /// Changes the weather; bytes are counted from here.
