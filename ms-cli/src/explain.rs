@@ -30,7 +30,7 @@ pub(crate) struct Args {
 
     /// Assume something about a server: down, up, open, failed, lag=SECONDS, reached, behind, load=N
     ///
-    /// `down`: it cannot be reached; `open`: the session has a connection to it; `failed`: it failed this session before
+    /// `down`: it cannot be reached; `open`: the session has a connection to it; `failed`: it failed before
     /// (matters with remember_failed); `lag`: how far it trails; `reached`, `behind`: whether it has what the session
     /// must see; `load`: statements running on it. What is not assumed is unknown. May be given several times.
     #[arg(long, value_name = "SERVER=FACT[,FACT…]")]

@@ -91,3 +91,8 @@ pub use self::{
     tx_options::{Isolation, TxOptions},
 };
 pub use ms_filters::{Call, Choice, Choices, Listed};
+
+// Examples on pages are compiled as well.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/failover.md")]
+mod failover_page {}

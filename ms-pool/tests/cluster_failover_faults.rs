@@ -5,6 +5,7 @@
 //! came of it; and the table has no key that would hide a second one.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::print_stdout, reason = "what was measured is part of the result")]
 
 #[path = "support/relay.rs"]
 #[allow(unreachable_pub, dead_code, reason = "the tests of the pool use the same file")]

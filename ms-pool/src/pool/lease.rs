@@ -168,7 +168,7 @@ impl Lease {
     }
 
     /// Hands the bare connection out. From here on nobody knows what is sent, so it is dirty; and until
-    /// [`commit`](Self::commit) or [`rollback`](Self::rollback) was answered it cannot be counted on at all.
+    /// [`end_transaction`](Self::end_transaction) was answered it cannot be counted on at all.
     pub(crate) fn expose(&mut self) -> &mut MySqlConnection {
         self.exposed = true;
         self.taint("exposed");
