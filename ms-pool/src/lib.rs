@@ -94,5 +94,11 @@ pub use ms_filters::{Call, Choice, Choices, Listed};
 
 // Examples on pages are compiled as well.
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/connection-state.md")]
+mod connection_state_page {}
+#[cfg(doctest)]
 #[doc = include_str!("../../docs/failover.md")]
 mod failover_page {}
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/transactions.md")]
+mod transactions_page {}

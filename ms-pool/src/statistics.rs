@@ -145,7 +145,7 @@ counters! {
     PoolReplicaReactivated = "pool_slave_reactivated",
     /// A replica refused to write (error 1792) and the primary ran the statement; this project's own counter.
     BeltRerouted = "belt_rerouted",
-    /// A read that broke before its first row on an idle connection was repeated on a fresh one; own counter.
+    /// A read whose connection broke before anything of its answer was seen was run again; own counter.
     ReadRepeated = "read_repeated",
     /// A server was passed over because it had failed before and is remembered for it; own counter.
     RememberedSkipped = "remembered_servers_skipped",

@@ -1,6 +1,7 @@
 //! `cargo xtask demo`: what this project does, on servers that are really there.
 //!
-//! A play in four acts: statements are split, a replica dies, a replica lags, and the counters are read. Nothing is staged. The
+//! A play in five acts: statements are split, a replica dies, a replica lags, the primary dies under a transaction, and the
+//! counters are read. Nothing is staged. The
 //! numbers are measured, the answers come from servers, and every claim on the screen is checked before it is made: if a read
 //! fails that should not, or a stale answer turns out to be fresh, the demo stops with an error.
 
@@ -22,9 +23,11 @@ use crate::{Outcome, screen::Screen};
 
 mod shop; // the servers as a service would see them, with something in them
 
-mod counting; // act four: the statistics
+mod counting; // act five: the statistics
 mod lagging; // act three: a replica that stands still
 mod losing; // act two: a replica that dies
+mod tearing; // act four: a transaction whose server dies
+
 mod splitting; // act one: reads here, writes there
 
 mod because; // a decision in plain words
@@ -32,8 +35,9 @@ mod because; // a decision in plain words
 /// Shows SQL being split over a real primary and two real replicas
 ///
 /// Starts the servers, loads a small shop, and runs statements through ms-pool: which server took each, why, and how long that
-/// took. Then a replica is killed while reads go on, another one is made to lag, and the statistics are shown. It takes some
-/// seconds, plus a download the first time. The servers and their data are gone afterwards, also after Ctrl-C.
+/// took. Then a replica is killed while reads go on, another one is made to lag, the primary is killed under a transaction, and
+/// the statistics are shown. It takes some seconds, plus a download the first time. The servers and their data are gone
+/// afterwards, also after Ctrl-C.
 ///
 /// Everything that is claimed is checked on the way; the exit code is 1 when it did not happen.
 #[derive(Debug, clap::Args)]
@@ -97,6 +101,7 @@ async fn play(cluster: &Cluster, progress: &Progress, screen: &mut Screen) -> Re
     splitting::act(&shop, screen).await?;
     losing::act(&shop, cluster, progress, screen).await?;
     lagging::act(&shop, cluster, screen).await?;
+    tearing::act(&shop, cluster, progress, screen).await?;
     counting::act(&shop, screen)?;
     shop.db.close().await;
     Ok(())

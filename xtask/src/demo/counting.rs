@@ -1,4 +1,4 @@
-//! Act four: what was counted meanwhile.
+//! Act five: what was counted meanwhile.
 
 use ms_pool::Counter;
 
@@ -6,7 +6,7 @@ use super::{Failed, claim, shop::Shop};
 use crate::screen::{Column, Screen, text};
 
 pub(super) fn act(shop: &Shop, screen: &mut Screen) -> Result<(), Failed> {
-    screen.heading("4. What was counted")?;
+    screen.heading("5. What was counted")?;
     screen.paragraph(
         "The names are those of mysqlnd_ms, so that its dashboards go on working. Counters at zero are left out.",
     )?;
@@ -65,6 +65,10 @@ fn meaning(counter: Counter) -> &'static str {
         Counter::BeltRerouted => "a replica refused to write",
         Counter::ReadRepeated => "a broken read was repeated",
         Counter::StateBound => "it followed the session's state",
+        Counter::RememberedSkipped => "a server was left out that had failed",
+        Counter::RememberedRetried => "such a server was tried again",
+        Counter::PrimaryRefused => "a primary refused to write",
+        Counter::ServerMoved => "an address led to another server",
         Counter::DirtyClosed => "a changed connection was closed",
         Counter::PoolPrimariesTotal => "primaries there are",
         Counter::PoolReplicasTotal => "replicas there are",

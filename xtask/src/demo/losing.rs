@@ -25,6 +25,8 @@ use crate::screen::{Column, Screen, failures, text};
 const READERS: usize = 4;
 /// How long each phase is watched.
 const WATCHED: Duration = Duration::from_millis(700);
+/// How long a replica may be left out that is back: the memory of its failure ends after a second, or two.
+const PATIENCE: Duration = Duration::from_secs(8);
 /// Between two reads of a task: a machine with two cores also runs the servers.
 const BREATH: Duration = Duration::from_millis(1);
 
@@ -98,6 +100,12 @@ async fn watch(shop: &Shop, cluster: &Cluster) -> Result<[Tally; END], Failed> {
     sleep(WATCHED).await;
     victim.start().await?;
     phase.store(2, Ordering::Relaxed);
+    // Reads leave it out until one of them has tried it.
+    let deadline = Instant::now() + PATIENCE;
+    while shop.db.state().iter().any(|it| &*it.name == VICTIM && it.outage.is_some()) {
+        claim("a replica that is back is tried again", Instant::now() < deadline, || "nobody did".to_owned())?;
+        sleep(BREATH).await;
+    }
     sleep(WATCHED).await;
     phase.store(END, Ordering::Relaxed);
 
@@ -152,8 +160,8 @@ fn tell(during: &Tally, screen: &mut Screen) -> io::Result<()> {
         return screen.paragraph("No read failed: those that found replica1 dead went on to the next server.");
     };
     screen.paragraph(&format!(
-        "{} of the {READERS} tasks had a read under way on replica1 when it died and got error {}. Repeating such a read elsewhere \
-         is being built; every read after it went to a server that lives.",
+        "{} of the {READERS} tasks had a read under way on replica1 when it died, part of its answer already seen, and got error {}. \
+         Reads that had seen nothing yet were run again; every read after it went to a server that lives.",
         during.errors.len(),
         ms_pool::code(error),
     ))

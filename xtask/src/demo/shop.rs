@@ -47,6 +47,7 @@ fn configuration(servers: &Value) -> Value {
         "master": servers["master"],
         "slave": servers["slave"],
         "filters": {"roundrobin": []},
-        "failover": "loop_before_master",
+        // The default is ten seconds, which nobody wants to watch.
+        "failover": {"strategy": "loop_before_master", "retry_after_s": 1},
     }})
 }

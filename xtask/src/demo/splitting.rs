@@ -61,8 +61,8 @@ pub(super) async fn act(shop: &Shop, screen: &mut Screen) -> Result<(), Failed> 
     screen.table(columns, rows)?;
     screen.paragraph(
         "The service level is `eventual` today: a read may miss a write made a moment ago (see 3). Reading one's own writes from \
-         replicas is being built. Of the rules of `compat: strict`, which is the default, two are in force: the read-write rule \
-         (only what provably reads goes to a replica) and the belt (a replica's connection refuses to write).",
+         replicas is being built. The rules are those of `compat: strict`, the default: only what provably reads goes to a replica, \
+         a replica's connection refuses to write, transactions keep to their server, and statements follow the session's state.",
     )?;
     Ok(())
 }
