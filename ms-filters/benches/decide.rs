@@ -5,13 +5,20 @@
 
 #![allow(missing_docs, reason = "the macros of criterion make undocumented functions")]
 
-use std::{hint::black_box, time::Duration};
+use std::{
+    hint::black_box,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ms_filters::{
-    Failover, Filter, Inputs, NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, Request, Rng, Role,
-    RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Table, TableName, TableRule, Tables,
-    Topology, View, narrow_fn, user_fn,
+    Failover, FailureMemory, Filter, Inputs, NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, Request, Rng,
+    Role, RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Table, TableName, TableRule,
+    Tables, Topology, View, narrow_fn, user_fn,
 };
 use ms_hints::{Access, Level, Options, Statement};
 
@@ -20,6 +27,20 @@ struct AllOpen;
 impl View for AllOpen {
     fn server(&self, _: ServerIx) -> ServerState {
         ServerState { open: true, ..ServerState::default() }
+    }
+}
+
+/// As ms-pool's: a word for each server, zero while all is well, otherwise until when it is avoided.
+struct Remembering {
+    words: Vec<Arc<AtomicU64>>,
+    born: Instant,
+}
+
+impl View for Remembering {
+    fn server(&self, server: ServerIx) -> ServerState {
+        let until = self.words[server.index()].load(Ordering::Relaxed);
+        let failed = until != 0 && self.born.elapsed().as_millis() < u128::from(until);
+        ServerState { open: true, failed, ..ServerState::default() }
     }
 }
 
@@ -68,6 +89,18 @@ fn decide(c: &mut Criterion) {
     });
 }
 
+/// What the memory of failures adds: to be compared with "3 servers, random".
+fn remember(c: &mut Criterion) {
+    for (name, avoided) in [("all well", 0), ("one avoided", u64::MAX)] {
+        let mut failover = Failover::default();
+        failover.memory = FailureMemory::Cluster;
+        let router = router(2, |_| 1, vec![Box::new(Random::new())]).with_failover(failover);
+        let view = Remembering { words: (0..3).map(|_| Arc::default()).collect(), born: Instant::now() };
+        view.words[2].store(avoided, Ordering::Relaxed);
+        run(c, &format!("3 servers, random, remembering, {name}"), &router, &view, b"SELECT 1", Access::Read);
+    }
+}
+
 fn build(c: &mut Criterion) {
     c.bench_function("build 1,000 servers", |b| {
         b.iter(|| {
@@ -96,7 +129,10 @@ fn row_of(
     access: Access,
     filters: impl FnOnce() -> Vec<Box<dyn Filter>>,
 ) {
-    let router = router(replicas, weight, filters());
+    run(c, name, &router(replicas, weight, filters()), &AllOpen, sql, access);
+}
+
+fn run(c: &mut Criterion, name: &str, router: &Router, view: &dyn View, sql: &'static [u8], access: Access) {
     let cluster = router.cluster_memory();
     let mut statement = Statement::parse(sql, &Options::default());
     statement.access = access;
@@ -108,7 +144,7 @@ fn row_of(
             request.tables = Tables::Named(&tables);
             router.start(black_box(&mut Inputs {
                 request: &request,
-                view: &AllOpen,
+                view,
                 now: Duration::ZERO,
                 rng: &mut rng,
                 session: &mut session,
@@ -127,5 +163,5 @@ fn router(replicas: usize, weight: impl Fn(usize) -> u16, filters: Vec<Box<dyn F
     Router::new(topology.expect("there are few"), pipeline, Failover::default())
 }
 
-criterion_group!(benches, decide, build);
+criterion_group!(benches, decide, remember, build);
 criterion_main!(benches);
