@@ -6,7 +6,7 @@ use std::{
 };
 
 use anstyle::Style;
-use ms_config::{Config, Diagnostic, Filter, Parsed, Retries, Section, Server, Settings, Severity, Strategy};
+use ms_config::{Config, Diagnostic, Filter, Mode, Parsed, Retries, Section, Server, Settings, Severity, Strategy};
 
 use crate::{
     buildable::unbuildable,
@@ -172,6 +172,9 @@ fn summary(section: &Section) -> String {
     }
     if section.switches.disable_rw_split {
         text.push_str("; splitting is off");
+    }
+    if section.switches.mode != Mode::Auto {
+        text.push_str(&format!("; mode {}", section.switches.mode.as_str()));
     }
     text
 }

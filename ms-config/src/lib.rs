@@ -41,6 +41,7 @@ mod fabric; // servers that a MySQL Fabric node knows
 mod failover; // what happens when a server cannot be reached
 mod filter; // how candidates are narrowed and one is picked
 mod gtid_injection; // SQL that counts transactions where the server does not
+mod mode; // how far a service trusts its replicas
 mod node_group; // servers that a comment can ask for
 mod pool; // limits and deadlines of connections
 mod secret; // a password, or where to find it
@@ -74,6 +75,7 @@ pub use self::{
     failover::{Failover, FailureMemory, Retries, Strategy},
     filter::Filter,
     gtid_injection::{GtidInjection, InjectionFailure},
+    mode::Mode,
     node_group::NodeGroup,
     pool::PoolSettings,
     position::Position,

@@ -12,8 +12,8 @@ use std::{
 };
 
 use ms_config::{
-    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, PoolSettings, Secret, Section, ServiceLevel,
-    Settings, Switches, TrxStickiness,
+    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, Mode, PoolSettings, Secret, Section,
+    ServiceLevel, Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, RoundRobin, Router, Server, Split, Stickiness, Table,
@@ -116,7 +116,9 @@ pub(crate) fn cluster(mut builder: Builder) -> Result<Cluster, Error> {
     if let Some(problem) = problems.into_iter().find(Diagnostic::is_error) {
         return Err(Unusable::Environment(problem).into());
     }
-    let settings = std::mem::take(&mut builder.settings).or(&environment);
+    let mut settings = std::mem::take(&mut builder.settings);
+    settings.mode = builder.mode.or(settings.mode);
+    let settings = settings.above_environment(&environment);
     let source = match (std::mem::take(&mut builder.source), &settings.config_file) {
         (Source::Missing, Some(file)) => Source::File(file.into()),
         (source, _) => source,
@@ -383,6 +385,12 @@ fn rules(
     let mut settings = ms_filters::Settings::default();
     settings.primary_on_write = primary_on_write;
     settings.pins_picks = switches.compat == Compat::Strict;
+    settings.mode = match switches.mode {
+        Mode::PrimaryOnly => ms_filters::Mode::PrimaryOnly,
+        Mode::Observe => ms_filters::Mode::Observe,
+        Mode::OptIn => ms_filters::Mode::OptIn,
+        Mode::Auto => ms_filters::Mode::Auto,
+    };
     settings.stickiness = match (stickiness, switches.compat) {
         (Some(TrxStickiness::Primary), _) => Stickiness::Primary,
         (Some(TrxStickiness::On), _) => Stickiness::On,
@@ -398,6 +406,7 @@ fn rules(
             Compat::Classic => ms_hints::Compat::Classic,
             Compat::Strict => ms_hints::Compat::Strict,
         },
+        mode: switches.mode,
         settings,
         // Classification borrows a slice of names for each statement. The handful of names of a configuration live as
         // long as its cluster, which mostly is the process.

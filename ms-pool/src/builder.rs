@@ -9,7 +9,7 @@
 
 use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 
-use ms_config::{PoolSettings, Settings};
+use ms_config::{Mode, PoolSettings, Settings};
 use ms_filters::{Call, Choice, Choices, UserCallback, UserMultiCallback};
 
 use crate::{
@@ -41,6 +41,7 @@ pub struct Builder {
     pub(crate) credentials: Option<Arc<dyn Credentials>>,
     pub(crate) database: Option<String>,
     pub(crate) settings: Settings,
+    pub(crate) mode: Option<Mode>,
     pub(crate) pool: Option<PoolSettings>,
     pub(crate) lazy: Option<bool>,
     pub(crate) seed: Option<u64>,
@@ -114,6 +115,38 @@ impl Builder {
     /// Settings that win over environment and section.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// How far statements leave the primary, for a service that is moving to read-write splitting: nothing
+    /// ([`Mode::PrimaryOnly`]), nothing but with a record of what would ([`Mode::Observe`]), what asks for a replica
+    /// ([`Mode::OptIn`]), all that may ([`Mode::Auto`], the default).
+    ///
+    /// Wins over [`Builder::settings`], environment and section, except that `MYSQL_MS_MODE=primary_only` in the environment
+    /// is always obeyed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), ms_pool::Error> {
+    /// use ms_pool::{Cluster, Mode};
+    ///
+    /// let db = Cluster::builder()
+    ///     .primary("mysql://app@10.0.0.1/shop")
+    ///     .replicas(["mysql://app@10.0.0.2/shop"])
+    ///     .mode(Mode::Observe)
+    ///     .on_decision(|decision| {
+    ///         if let Some(replica) = decision.observed() {
+    ///             println!("`{replica}` would have run it: {decision}");
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(db.mode(), Mode::Observe);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = Some(mode);
         self
     }
 

@@ -68,7 +68,7 @@ mod state; // what there is to see
 mod statistics; // what was routed where
 mod url; // servers named in code
 
-pub use ms_config::{Compat, PoolSettings, Settings};
+pub use ms_config::{Compat, Mode, PoolSettings, Settings};
 pub use ms_filters::Role;
 
 pub use self::{
@@ -90,3 +90,7 @@ pub use self::{
     tx_options::{Isolation, TxOptions},
 };
 pub use ms_filters::{Call, Choice, Choices, Listed};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/adoption.md")]
+struct AdoptionExamples;
