@@ -35,6 +35,7 @@ mod assemble; // from configuration to cluster
 mod builder; // what a program says
 mod cluster; // the shared handle
 mod on; // one side of it
+mod own_filter; // filters that a program brings along
 mod session; // statements that share connections
 mod transaction; // a session's transaction
 mod tx; // a transaction as a value
@@ -68,7 +69,9 @@ mod state; // what there is to see
 mod statistics; // what was routed where
 mod url; // servers named in code
 
-pub use ms_config::{Compat, Mode, PoolSettings, Settings};
+pub use ms_config::{Compat, Json, Mode, PoolSettings, Settings};
+/// What an own filter is written with, see [`Builder::filter`].
+pub use ms_filters;
 pub use ms_filters::Role;
 
 pub use self::{
@@ -80,6 +83,7 @@ pub use self::{
     events::{DecisionEvent, Warning},
     executor::PrimaryConnection,
     on::On,
+    own_filter::FilterConfig,
     pool::{HeldBy, Holder},
     prepared::Prepared,
     session::{DumpedServer, LastUsed, Session},
