@@ -8,8 +8,11 @@
 
 use std::{collections::HashMap, path::Path};
 
-use ms_config::{Config, Section};
-use ms_pool::Cluster;
+use ms_config::{Config, Filter, Section};
+use ms_pool::{
+    Builder, Cluster,
+    ms_filters::{self, Random, narrow_fn},
+};
 
 use crate::failure::chain;
 
@@ -26,10 +29,24 @@ pub(crate) fn unbuildable<'c>(file: &Path, config: &'c Config) -> Vec<Unbuildabl
         let filters: Vec<_> = section.filters.iter().map(|it| it.name()).collect();
         let charset = section.server_charset.as_ref().map(|it| it.as_str().to_owned());
         let why: &Option<String> = kinds.entry((filters, charset)).or_insert_with(|| {
-            let built = Cluster::builder().config_file(file).section(&section.name).build();
+            let built = with_stand_ins(Cluster::builder(), section).config_file(file).section(&section.name).build();
             built.err().map(|error| chain(&error))
         });
         why.clone().map(|why| Unbuildable { section, why })
     });
     sections.collect()
+}
+
+/// Registers something in place of each filter that the program would bring along: what picks at the end of the chain, what
+/// narrows before it.
+fn with_stand_ins(builder: Builder, section: &Section) -> Builder {
+    let last = section.filters.last().map(|it| it.name().to_owned());
+    let own = section.filters.iter().filter(|it| matches!(it, Filter::Own(_)));
+    own.fold(builder, |builder, filter| {
+        let picks = last.as_deref() == Some(filter.name());
+        builder.filter(filter.name(), move |config| {
+            let narrows = || narrow_fn(config.name, |_, _| {});
+            Ok(if picks { Box::new(Random::new()) as Box<dyn ms_filters::Filter> } else { Box::new(narrows()) })
+        })
+    })
 }

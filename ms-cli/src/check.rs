@@ -6,7 +6,9 @@ use std::{
 };
 
 use anstyle::Style;
-use ms_config::{Config, Diagnostic, Filter, Parsed, Retries, Section, Server, Settings, Severity, Strategy};
+use ms_config::{
+    Config, Diagnostic, Filter, Mode, OwnFilters, Parsed, Retries, Section, Server, Settings, Severity, Strategy,
+};
 
 use crate::{
     buildable::unbuildable,
@@ -34,19 +36,28 @@ pub(crate) struct Args {
     /// Treat warnings as errors
     #[arg(long)]
     strict: bool,
+
+    /// A filter that the program brings along (Builder::filter in ms-pool); may be given several times
+    ///
+    /// What such a filter does and which arguments it takes only the program knows. An unknown name that is not given here is
+    /// taken for one as well, with a warning, unless it looks like a misspelling.
+    #[arg(long, value_name = "NAME")]
+    own_filter: Vec<String>,
 }
 
 const EXAMPLES: &str = "\
 Examples:
   ms check ms.json
   ms check --strict ms.json                 in continuous integration: misspelt keys are errors
+  ms check --own-filter zone_aware ms.json  the file's chain has a filter of the program's own
   MYSQL_MS_COMPAT=classic ms check ms.json  what the file would mean to the original plugin";
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     let (settings, mut diagnostics) = Settings::from_vars(|name| std::env::var(name).ok());
     // With a broken environment nothing can be built, which is said once.
     let environment_is_good = !diagnostics.iter().any(Diagnostic::is_error);
-    let Parsed { config, diagnostics: of_file } = parse(&args.file, &settings)?;
+    let own: Vec<_> = args.own_filter.iter().map(String::as_str).collect();
+    let Parsed { config, diagnostics: of_file } = parse(&args.file, &settings, OwnFilters::Guessed(&own))?;
     diagnostics.extend(of_file);
 
     let unbuildable = if environment_is_good { unbuildable(&args.file, &config) } else { Vec::new() };
@@ -172,6 +183,9 @@ fn summary(section: &Section) -> String {
     }
     if section.switches.disable_rw_split {
         text.push_str("; splitting is off");
+    }
+    if section.switches.mode != Mode::Auto {
+        text.push_str(&format!("; mode {}", section.switches.mode.as_str()));
     }
     text
 }

@@ -6,7 +6,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use ms_config::{Config, Parsed, Settings};
+use ms_config::{Config, OwnFilters, Parsed, Settings};
 use ms_pool::{Builder, Cluster};
 
 use crate::failure::{self, Failure};
@@ -48,7 +48,7 @@ impl ClusterArgs {
 }
 
 /// Reads and checks a file.
-pub(crate) fn parse(path: &Path, settings: &Settings) -> Result<Parsed, Failure> {
+pub(crate) fn parse(path: &Path, settings: &Settings, own: OwnFilters<'_>) -> Result<Parsed, Failure> {
     let unreadable = |source| Failure::ConfigFile { path: path.to_owned(), source };
     let mut bytes = Vec::new();
     // Bounded by reading, for a device or a pipe has no length to ask for.
@@ -57,5 +57,5 @@ pub(crate) fn parse(path: &Path, settings: &Settings) -> Result<Parsed, Failure>
     if bytes.len() as u64 > LARGEST {
         return Err(Failure::ConfigSize { path: path.to_owned(), limit: LARGEST });
     }
-    Ok(Config::parse_bytes(&path.to_string_lossy(), &bytes, settings))
+    Ok(Config::parse_with(&path.to_string_lossy(), &bytes, settings, own))
 }

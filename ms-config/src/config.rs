@@ -5,7 +5,7 @@
 
 use std::{collections::HashMap, fmt, sync::Arc};
 
-use crate::{Diagnostic, Section, Settings, lower, path::Path, suggest::suggest};
+use crate::{Diagnostic, OwnFilters, Section, Settings, lower, path::Path, suggest::suggest};
 
 /// What messages call a text that came from no file.
 const UNNAMED: &str = "<text>";
@@ -64,13 +64,18 @@ impl Config {
     /// `settings` are those of code and environment, see [`Settings::or`]: they win over what a section says, and
     /// some of them, such as `multi_master`, decide what is an error in it.
     pub fn parse_file(file: &str, text: &str, settings: &Settings) -> Parsed {
-        lower::file(file, text, settings)
+        lower::file(file, text, settings, OwnFilters::NONE)
     }
 
     /// As [`Config::parse_file`], for bytes that may not be UTF-8.
     pub fn parse_bytes(file: &str, bytes: &[u8], settings: &Settings) -> Parsed {
+        Self::parse_with(file, bytes, settings, OwnFilters::NONE)
+    }
+
+    /// As [`Config::parse_bytes`], for a program that brings filters along.
+    pub fn parse_with(file: &str, bytes: &[u8], settings: &Settings, own: OwnFilters<'_>) -> Parsed {
         match str::from_utf8(bytes) {
-            Ok(text) => Self::parse_file(file, text, settings),
+            Ok(text) => lower::file(file, text, settings, own),
             Err(error) => lower::not_utf8(file, bytes, error.valid_up_to(), settings),
         }
     }

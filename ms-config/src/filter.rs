@@ -2,9 +2,9 @@
 //!
 //! A section has a chain of filters. Some narrow the candidates (`node_groups`, `table`,
 //! `user_multi`, `quality_of_service`), some pick one (`random`, `roundrobin`, `user`). A chain that was accepted has exactly one
-//! picking filter, and it comes last: [`Section::filters`](crate::Section::filters) is never empty.
+//! picking filter, and it comes last (as far as that can be told of filters that a program [brings along](OwnFilter)): [`Section::filters`](crate::Section::filters) is never empty.
 
-use crate::{NodeGroup, ServiceLevel, TableRule, Weights};
+use crate::{NodeGroup, OwnFilter, ServiceLevel, TableRule, Weights};
 
 /// One filter of a section's chain.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +47,8 @@ pub enum Filter {
         /// How fresh that is.
         level: ServiceLevel,
     },
+    /// A filter that the program brings along; whether it picks is known to nobody else.
+    Own(OwnFilter),
 }
 
 impl Filter {
@@ -54,7 +56,7 @@ impl Filter {
     pub(crate) const DEFAULT: Self = Self::Random { sticky: true, weights: None };
 
     /// The name it has in configuration files.
-    pub fn name(&self) -> &'static str {
+    pub fn name(&self) -> &str {
         match self {
             Self::Random { .. } => "random",
             Self::RoundRobin { .. } => "roundrobin",
@@ -63,10 +65,11 @@ impl Filter {
             Self::NodeGroups { .. } => "node_groups",
             Self::Table { .. } => "table",
             Self::QualityOfService { .. } => "quality_of_service",
+            Self::Own(own) => &own.name,
         }
     }
 
-    /// Whether it picks one server, as the last filter of a chain must.
+    /// Whether it surely picks one server, as the last filter of a chain must. An own filter may.
     pub fn picks(&self) -> bool {
         matches!(self, Self::Random { .. } | Self::RoundRobin { .. } | Self::User { .. })
     }

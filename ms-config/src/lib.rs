@@ -41,7 +41,9 @@ mod fabric; // servers that a MySQL Fabric node knows
 mod failover; // what happens when a server cannot be reached
 mod filter; // how candidates are narrowed and one is picked
 mod gtid_injection; // SQL that counts transactions where the server does not
+mod mode; // how far a service trusts its replicas
 mod node_group; // servers that a comment can ask for
+mod own_filter; // filters that a program brings along
 mod pool; // limits and deadlines of connections
 mod secret; // a password, or where to find it
 mod section; // one named cluster
@@ -57,6 +59,7 @@ mod weights; // shares of load
 mod xa; // transactions over several servers
 
 mod json; // text to JSON tree, within limits
+mod json_value; // a piece of it for others
 mod lower; // from what was written to what was meant
 mod path; // where in the tree
 mod position; // where in the text
@@ -74,7 +77,10 @@ pub use self::{
     failover::{Failover, FailureMemory, Retries, Strategy},
     filter::Filter,
     gtid_injection::{GtidInjection, InjectionFailure},
+    json_value::Json,
+    mode::Mode,
     node_group::NodeGroup,
+    own_filter::{OwnFilter, OwnFilters},
     pool::PoolSettings,
     position::Position,
     secret::Secret,

@@ -27,7 +27,7 @@ mod weights; // `filters.*.weights`
 mod xa; // `xa`
 
 use crate::{
-    BrokenFile, BrokenSection, Config, Parsed, Settings, json,
+    BrokenFile, BrokenSection, Config, OwnFilters, Parsed, Settings, json,
     path::Path,
     raw::{Node, Value},
     report::{At, Problem, Report},
@@ -36,7 +36,7 @@ use crate::{
 pub(crate) use self::settings::from_vars;
 
 /// A file with its sections.
-pub(crate) fn file(file: &str, text: &str, settings: &Settings) -> Parsed {
+pub(crate) fn file(file: &str, text: &str, settings: &Settings, own: OwnFilters<'_>) -> Parsed {
     let report = Report::new(file, text);
     if text.is_empty() {
         let message = format!(
@@ -47,7 +47,7 @@ pub(crate) fn file(file: &str, text: &str, settings: &Settings) -> Parsed {
     }
 
     match json::parse(text) {
-        Ok(tree) => tree_of(report, tree, settings),
+        Ok(tree) => tree_of(report, tree, settings, own),
         Err(refused) => unparsable(report, settings, refused.offset, refused.why),
     }
 }
@@ -58,7 +58,12 @@ pub(crate) fn not_utf8(file: &str, bytes: &[u8], valid: usize, settings: &Settin
     unparsable(Report::new(file, text), settings, valid, "it is not UTF-8 from here on; save it as UTF-8")
 }
 
-fn tree_of(mut report: Report<'_>, tree: jsonc_parser::ast::Value<'_>, settings: &Settings) -> Parsed {
+fn tree_of(
+    mut report: Report<'_>,
+    tree: jsonc_parser::ast::Value<'_>,
+    settings: &Settings,
+    own: OwnFilters<'_>,
+) -> Parsed {
     let tree = Node::new(tree, &Path::Top, &mut report);
     let sections = match tree.value {
         Value::Object(sections) => sections,
@@ -71,7 +76,7 @@ fn tree_of(mut report: Report<'_>, tree: jsonc_parser::ast::Value<'_>, settings:
 
     let mut lowered = Vec::with_capacity(sections.len());
     for member in &sections {
-        let section = section::lower(&mut report, member, settings);
+        let section = section::lower(&mut report, member, settings, own);
         let errors = report.take_errors();
         let name = member.key.clone().into_owned();
         let section = if errors.is_empty() { Ok(section) } else { Err(BrokenSection { name: name.clone(), errors }) };

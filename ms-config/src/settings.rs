@@ -4,7 +4,7 @@
 //! section, the default. [`Settings`] is one place's say, with gaps; [`Settings::or`] puts one above another;
 //! [`Settings::resolve`] fills what is left with the defaults.
 
-use crate::{Compat, Diagnostic, lower};
+use crate::{Compat, Diagnostic, Mode, lower};
 
 /// What one place says about each switch; `None` where it says nothing.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub struct Settings {
     pub collect_statistics: Option<bool>,
     /// As the original, or strict.
     pub compat: Option<Compat>,
+    /// How far statements leave the primaries.
+    pub mode: Option<Mode>,
 }
 
 /// The switches in force.
@@ -43,11 +45,13 @@ pub struct Switches {
     pub collect_statistics: bool,
     /// As the original, or strict; strict unless set.
     pub compat: Compat,
+    /// How far statements leave the primaries; as far as they may unless set.
+    pub mode: Mode,
 }
 
 impl Settings {
     /// Reads `MYSQL_MS_ENABLE`, `MYSQL_MS_CONFIG_FILE`, `MYSQL_MS_MULTI_MASTER`, `MYSQL_MS_DISABLE_RW_SPLIT`,
-    /// `MYSQL_MS_FORCE_CONFIG_USAGE`, `MYSQL_MS_COLLECT_STATISTICS` and `MYSQL_MS_COMPAT` through `var`.
+    /// `MYSQL_MS_FORCE_CONFIG_USAGE`, `MYSQL_MS_COLLECT_STATISTICS`, `MYSQL_MS_COMPAT` and `MYSQL_MS_MODE` through `var`.
     ///
     /// An empty variable is not set. A value that means nothing is an error among the diagnostics, and not set.
     pub fn from_vars(var: impl Fn(&str) -> Option<String>) -> (Self, Vec<Diagnostic>) {
@@ -65,7 +69,27 @@ impl Settings {
             force_config_usage: self.force_config_usage.or(lower.force_config_usage),
             collect_statistics: self.collect_statistics.or(lower.collect_statistics),
             compat: self.compat.or(lower.compat),
+            mode: self.mode.or(lower.mode),
         }
+    }
+
+    /// These settings, which are those of the program, above those of the environment.
+    ///
+    /// As [`Settings::or`], with one exception: an environment that says [`Mode::PrimaryOnly`] is obeyed whatever the
+    /// program says. Whoever runs a service that misbehaves must be able to pull the brake without building it anew.
+    ///
+    /// ```
+    /// use ms_config::{Mode, Settings};
+    ///
+    /// let mode = |mode| Settings { mode: Some(mode), ..Settings::default() };
+    /// assert_eq!(mode(Mode::Auto).above_environment(&mode(Mode::PrimaryOnly)).mode, Some(Mode::PrimaryOnly));
+    /// assert_eq!(mode(Mode::OptIn).above_environment(&mode(Mode::Auto)).mode, Some(Mode::OptIn));
+    /// ```
+    #[must_use = "the settings are not changed in place"]
+    pub fn above_environment(self, environment: &Self) -> Self {
+        let brake = environment.mode.filter(|mode| *mode == Mode::PrimaryOnly);
+        let settings = self.or(environment);
+        Self { mode: brake.or(settings.mode), ..settings }
     }
 
     /// The switches in force when nobody else has a say.
@@ -77,6 +101,7 @@ impl Settings {
             force_config_usage: self.force_config_usage.unwrap_or(false),
             collect_statistics: self.collect_statistics.unwrap_or(false),
             compat: self.compat.unwrap_or_default(),
+            mode: self.mode.unwrap_or_default(),
         }
     }
 }

@@ -80,6 +80,16 @@ impl Decision {
         self.steps[..usize::from(self.kept)].iter().map(|it| it.unpack())
     }
 
+    /// The replica that would have run the statement, had [`Mode::Observe`](crate::Mode::Observe) not kept it on a primary.
+    #[must_use]
+    pub fn observed(&self) -> Option<ServerIx> {
+        let kept = self.steps().position(|it| it.reason == Reason::ModeObserve)?;
+        match self.steps().nth(kept.checked_sub(1)?)?.result {
+            StepResult::Server(server) => Some(server),
+            StepResult::Left { .. } => None,
+        }
+    }
+
     /// How many steps came after the twelfth; stops at 255.
     #[must_use]
     pub fn lost(&self) -> u8 {

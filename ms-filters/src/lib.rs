@@ -8,6 +8,7 @@ mod failover; // what happens when a server cannot be reached
 mod filter; // the trait
 mod lists; // something remembered for each list
 mod memory; // what outlives a statement
+mod mode; // how far a cluster leaves its primaries
 mod narrow_fn; // a closure as a filter
 mod pipeline; // filters in a row
 mod reason; // why a step was taken
@@ -43,6 +44,7 @@ pub use self::{
     failover::{Failover, FailureMemory, Retries, Strategy},
     filter::{Cx, Facts, Filter, Kind, Verdict},
     memory::{ClusterMemory, ClusterSlot, SessionMemory, SessionSlot, Turn},
+    mode::Mode,
     narrow_fn::{NarrowFn, narrow_fn},
     node_groups::{NodeGroup, NodeGroups},
     pipeline::{Pipeline, PipelineError},

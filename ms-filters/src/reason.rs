@@ -56,6 +56,10 @@ reasons! {
     HeldUnknown = "held_unknown", "the session has run something there that may have left anything";
     AfterWrite = "after_write", "the session has written before and reads from primaries since";
 
+    ModePrimaryOnly = "mode_primary_only", "the mode keeps everything on the primaries";
+    ModeOptIn = "mode_opt_in", "the mode wants it to ask for a replica, and it does not";
+    ModeObserve = "mode_observe", "the mode only observes where it would have gone, and a primary runs it";
+
     // What filters do.
     Unchanged = "unchanged", "every candidate stays";
     Narrowed = "narrowed", "some candidates were taken away";

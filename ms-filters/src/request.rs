@@ -2,7 +2,7 @@
 
 use ms_hints::{Level, Statement};
 
-use crate::{reason::Reason, server::ServerIx, tables::Tables};
+use crate::{mode::Mode, reason::Reason, server::ServerIx, tables::Tables};
 
 /// One statement with all that decides where it may run.
 ///
@@ -91,6 +91,8 @@ pub struct Settings {
     pub stickiness: Stickiness,
     /// A transaction binds filters that pick by themselves (`user`), too. In the original it does not.
     pub pins_picks: bool,
+    /// How far statements leave the primaries at all.
+    pub mode: Mode,
 }
 
 /// Whether reads leave the primaries.

@@ -15,6 +15,7 @@ use crate::{
     failover::{Failover, FailureMemory, Strategy},
     filter::{Cx, Facts, Filter, Verdict},
     memory::{ClusterMemory, SessionMemory, SessionSlot},
+    mode::{Mode, keeps_on_primaries},
     pipeline::Pipeline,
     quality_of_service,
     reason::Reason,
@@ -156,6 +157,12 @@ impl Router {
             Aim::Pinned(server) | Aim::Held(server) => return Shares::all_to(server),
             Aim::LastUsed => return inputs.request.last_used.map_or_else(Shares::unknown, Shares::all_to),
             Aim::Side(Role::Replica)
+                if keeps_on_primaries(inputs.request, attempt.class.hinted).is_some()
+                    || inputs.request.settings.mode == Mode::Observe =>
+            {
+                Role::Primary
+            }
+            Aim::Side(Role::Replica)
                 if candidates.replicas().is_empty() && self.failover.strategy != Strategy::Disabled =>
             {
                 Role::Primary
@@ -258,6 +265,11 @@ impl Router {
         match aim {
             Aim::Side(role) => {
                 inputs.session.wrote |= role == Role::Primary;
+                if role == Role::Replica
+                    && let Some(kept) = keeps_on_primaries(inputs.request, attempt.class.hinted)
+                {
+                    return self.keep_on_primaries(attempt, inputs, kept);
+                }
                 self.turn_to(attempt, inputs, role, reason)
             }
             Aim::LastUsed => match inputs.request.last_used {
@@ -300,6 +312,13 @@ impl Router {
                 cx.attempt.role = role;
                 cx.attempt.tally.chosen(role);
                 cx.attempt.decision.about(Some(self.last_filter()), reason, server);
+                if role == Role::Replica && cx.request.settings.mode != Mode::Auto {
+                    let kept = keeps_on_primaries(cx.request, cx.attempt.class.hinted);
+                    let observed = (cx.request.settings.mode == Mode::Observe).then_some(Reason::ModeObserve);
+                    if let Some(kept) = kept.or(observed) {
+                        return self.keep_on_primaries(attempt, inputs, kept);
+                    }
+                }
                 self.take(&mut cx, candidates, server, By::Filter)
             }
             Verdict::Needs(facts) => fetch(attempt, facts, Resume::Narrowing),
@@ -310,6 +329,26 @@ impl Router {
             }
             Verdict::Keep(_) => fail(attempt, Reason::NothingPicked),
         }
+    }
+
+    /// The mode gives a primary what was on its way to a replica.
+    #[cold]
+    fn keep_on_primaries(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, reason: Reason) -> Step {
+        let candidates = &mut inputs.scratch.candidates;
+        if candidates.primaries().is_empty() && !attempt.emptied_by_tables.primary {
+            candidates.reset(&self.topology);
+            candidates.clear(Role::Replica);
+        }
+        if !self.pipeline.picks_by_itself() {
+            return self.turn_to(attempt, inputs, Role::Primary, reason);
+        }
+        // The filter has named its server; asked again it would name it again.
+        let Some(first) = candidates.primaries().first().copied() else {
+            return fail(attempt, attempt.none_left(Role::Primary));
+        };
+        attempt.decision.about(None, reason, first);
+        let (mut cx, candidates) = self.last_cx(attempt, inputs);
+        self.take(&mut cx, candidates, first, By::LastUse)
     }
 
     /// Starts to balance one side.
@@ -354,6 +393,11 @@ impl Router {
                 && (self.failover.memory != FailureMemory::Cluster || cx.view.server(server).open);
             if kept || !self.is_remembered(cx.failed, cx.view, server) {
                 cx.attempt.decision.about(Some(self.last_filter()), reason, server);
+                if cx.request.settings.mode == Mode::Observe && cx.attempt.role == Role::Replica {
+                    // It counts as reached, or a filter that sticks to its choice would be observed to change its mind.
+                    self.pipeline.picker().picked(&mut cx, candidates, server);
+                    return self.keep_on_primaries(attempt, inputs, Reason::ModeObserve);
+                }
                 return self.take(&mut cx, candidates, server, By::Balance);
             }
             self.pass_over(attempt, inputs, server);

@@ -13,8 +13,8 @@ use std::{
 };
 
 use ms_config::{
-    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, PoolSettings, Secret, Section, ServiceLevel,
-    Settings, Switches, TrxStickiness,
+    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, Mode, OwnFilter, PoolSettings, Secret,
+    Section, ServiceLevel, Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, Role, RoundRobin, Router, Server, Split, Stickiness,
@@ -30,6 +30,7 @@ use crate::{
     class::Classes,
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
+    own_filter::BoxError,
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
     tables::{self, KnownTables},
     transient::Transient,
@@ -89,11 +90,17 @@ enum Unusable {
     #[error("{0}")]
     Environment(Diagnostic),
     #[error("filter `{name}` is not supported yet")]
-    Filter { name: &'static str },
+    Filter { name: String },
+    #[error("`{name}` cannot be registered as the name of a filter: it is empty or that of a filter of this crate")]
+    FilterName { name: String },
+    #[error("{file}:{position}: {path}: filter `{name}` cannot be made")]
+    OwnFilter { file: String, position: ms_config::Position, path: String, name: String, source: BoxError },
+    #[error("`filters` are for clusters made of URLs: the section names its own, see `Builder::filter`")]
+    FiltersOfSection,
     #[error("filter `{name}` needs the feature `{feature}` of `ms-pool`, which this program was built without")]
-    Feature { name: &'static str, feature: &'static str },
+    Feature { name: String, feature: &'static str },
     #[error("`{key}` of filter `{filter}` is not supported yet")]
-    FilterOption { filter: &'static str, key: &'static str },
+    FilterOption { filter: String, key: &'static str },
     #[error("`{text}` is no address of a cluster, expected `ms://user:password@section/database`")]
     Address { text: String },
 }
@@ -117,7 +124,12 @@ pub(crate) fn cluster(mut builder: Builder) -> Result<Cluster, Error> {
     if let Some(problem) = problems.into_iter().find(Diagnostic::is_error) {
         return Err(Unusable::Environment(problem).into());
     }
-    let settings = std::mem::take(&mut builder.settings).or(&environment);
+    let mut settings = std::mem::take(&mut builder.settings);
+    settings.mode = builder.mode.or(settings.mode);
+    let settings = settings.above_environment(&environment);
+    if let Some(name) = builder.own_filters.reserved() {
+        return Err(Unusable::FilterName { name: name.to_owned() }.into());
+    }
     let source = match (std::mem::take(&mut builder.source), &settings.config_file) {
         (Source::Missing, Some(file)) => Source::File(file.into()),
         (source, _) => source,
@@ -174,7 +186,11 @@ fn read(path: &Path) -> Result<Vec<u8>, Error> {
 }
 
 fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) -> Result<Cluster, Error> {
-    let parsed = Config::parse_bytes(name, bytes, settings);
+    if builder.filters.is_some() {
+        return Err(Unusable::FiltersOfSection.into());
+    }
+    let own = builder.own_filters.names();
+    let parsed = Config::parse_with(name, bytes, settings, ms_config::OwnFilters::Named(&own));
     let section = match &builder.section {
         Some(section) => section.clone(),
         None => only_section(&parsed.config, name)?,
@@ -186,7 +202,13 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
     let filters = section
         .filters
         .iter()
-        .map(|it| filter(it, &section.name, &builder.callbacks))
+        .map(|it| match it {
+            Filter::Own(own) => builder.own_filters.make(own, section).map_err(|source| {
+                let OwnFilter { name: filter, path, position, .. } = own.clone();
+                Unusable::OwnFilter { file: name.to_owned(), position, path, name: filter, source }.into()
+            }),
+            known => filter(known, &section.name, &builder.callbacks),
+        })
         .collect::<Result<Vec<_>, _>>()?;
     let pipeline = Pipeline::new(filters).map_err(|source| Error::Config { source: source.into() })?;
     let mut rules = rules(section.switches, section.master_on_write, section.trx_stickiness, &section.read_functions);
@@ -274,7 +296,7 @@ fn section_nodes(builder: &Builder, section: &Section) -> Result<Vec<Node>, Erro
         .collect()
 }
 
-fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Cluster, Error> {
+fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<Cluster, Error> {
     let switches = settings.resolve();
     let inherited = url::Inherited {
         user: builder.user.as_deref(),
@@ -310,7 +332,7 @@ fn from_urls(builder: Builder, urls: &Urls, settings: &Settings) -> Result<Clust
     let plan = Plan {
         section: None,
         // Every statement draws anew: without a file there is no session in the original's sense to stick to.
-        pipeline: Pipeline::new(vec![Box::new(Random::new())])
+        pipeline: Pipeline::new(builder.filters.take().unwrap_or_else(|| vec![Box::new(Random::new())]))
             .map_err(|source| Error::Config { source: source.into() })?,
         failover: failover(configured),
         retry_after: retry_after(configured),
@@ -397,6 +419,12 @@ fn rules(
     let mut settings = ms_filters::Settings::default();
     settings.primary_on_write = primary_on_write;
     settings.pins_picks = switches.compat == Compat::Strict;
+    settings.mode = match switches.mode {
+        Mode::PrimaryOnly => ms_filters::Mode::PrimaryOnly,
+        Mode::Observe => ms_filters::Mode::Observe,
+        Mode::OptIn => ms_filters::Mode::OptIn,
+        Mode::Auto => ms_filters::Mode::Auto,
+    };
     settings.stickiness = match (stickiness, switches.compat) {
         (Some(TrxStickiness::Primary), _) => Stickiness::Primary,
         (Some(TrxStickiness::On), _) => Stickiness::On,
@@ -412,6 +440,7 @@ fn rules(
             Compat::Classic => ms_hints::Compat::Classic,
             Compat::Strict => ms_hints::Compat::Strict,
         },
+        mode: switches.mode,
         settings,
         retry_reads: switches.compat == Compat::Strict,
         // Classification borrows a slice of names for each statement. The handful of names of a configuration live as
@@ -440,18 +469,18 @@ fn filter(configured: &Filter, section: &str, callbacks: &Callbacks) -> Result<B
             replicas: group.replicas.clone(),
         })))),
         Filter::QualityOfService { level } => {
-            let option = |key| Unusable::FilterOption { filter: configured.name(), key };
+            let option = |key| Unusable::FilterOption { filter: configured.name().to_owned(), key };
             Ok(Box::new(QualityOfService::new(match level {
                 ServiceLevel::Strong => Level::Strong,
                 ServiceLevel::Session => Level::Session,
                 ServiceLevel::Eventual(Eventual::Unbounded) => Level::Eventual,
                 ServiceLevel::Eventual(Eventual::MaxAge(_)) => return Err(option("age").into()),
                 ServiceLevel::Eventual(Eventual::CacheTtl(_)) => return Err(option("cache").into()),
-                _ => return Err(Unusable::Filter { name: configured.name() }.into()),
+                _ => return Err(Unusable::Filter { name: configured.name().to_owned() }.into()),
             })))
         }
         Filter::Table { .. } if !tables::CAN_PARSE => {
-            Err(Unusable::Feature { name: configured.name(), feature: "table-rules" }.into())
+            Err(Unusable::Feature { name: configured.name().to_owned(), feature: "table-rules" }.into())
         }
         Filter::Table { rules } => {
             let rules = rules.iter().map(|rule| TableRule {
@@ -461,7 +490,7 @@ fn filter(configured: &Filter, section: &str, callbacks: &Callbacks) -> Result<B
             });
             Ok(Box::new(Table::new(format!("{section}.filters.table.rules"), rules)))
         }
-        other => Err(Unusable::Filter { name: other.name() }.into()),
+        other => Err(Unusable::Filter { name: other.name().to_owned() }.into()),
     }
 }
 

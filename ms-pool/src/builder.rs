@@ -9,13 +9,14 @@
 
 use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
 
-use ms_config::{PoolSettings, Settings};
-use ms_filters::{Call, Choice, Choices, UserCallback, UserMultiCallback};
+use ms_config::{Mode, PoolSettings, Settings};
+use ms_filters::{Call, Choice, Choices, Filter, UserCallback, UserMultiCallback};
 
 use crate::{
-    Cluster, Credentials, Error, Statistics,
+    Cluster, Credentials, Error, FilterConfig, Statistics,
     assemble::{self, Source},
     events::{DecisionEvent, Hooks, Warning},
+    own_filter::OwnFilters,
 };
 
 /// Collects what a cluster needs: servers, from URLs or a section of a file, and settings.
@@ -41,12 +42,15 @@ pub struct Builder {
     pub(crate) credentials: Option<Arc<dyn Credentials>>,
     pub(crate) database: Option<String>,
     pub(crate) settings: Settings,
+    pub(crate) mode: Option<Mode>,
     pub(crate) pool: Option<PoolSettings>,
     pub(crate) lazy: Option<bool>,
     pub(crate) seed: Option<u64>,
     pub(crate) statistics: Option<Arc<Statistics>>,
     pub(crate) hooks: Hooks,
     pub(crate) callbacks: Callbacks,
+    pub(crate) own_filters: OwnFilters,
+    pub(crate) filters: Option<Vec<Box<dyn Filter>>>,
 }
 
 /// The functions that filters of the configuration call by name.
@@ -114,6 +118,38 @@ impl Builder {
     /// Settings that win over environment and section.
     pub fn settings(mut self, settings: Settings) -> Self {
         self.settings = settings;
+        self
+    }
+
+    /// How far statements leave the primary, for a service that is moving to read-write splitting: nothing
+    /// ([`Mode::PrimaryOnly`]), nothing but with a record of what would ([`Mode::Observe`]), what asks for a replica
+    /// ([`Mode::OptIn`]), all that may ([`Mode::Auto`], the default).
+    ///
+    /// Wins over [`Builder::settings`], environment and section, except that `MYSQL_MS_MODE=primary_only` in the environment
+    /// is always obeyed.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), ms_pool::Error> {
+    /// use ms_pool::{Cluster, Mode};
+    ///
+    /// let db = Cluster::builder()
+    ///     .primary("mysql://app@10.0.0.1/shop")
+    ///     .replicas(["mysql://app@10.0.0.2/shop"])
+    ///     .mode(Mode::Observe)
+    ///     .on_decision(|decision| {
+    ///         if let Some(replica) = decision.observed() {
+    ///             println!("`{replica}` would have run it: {decision}");
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(db.mode(), Mode::Observe);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn mode(mut self, mode: Mode) -> Self {
+        self.mode = Some(mode);
         self
     }
 
@@ -207,6 +243,74 @@ impl Builder {
         narrow: impl Fn(Call<'_>) -> Choices + Send + Sync + 'static,
     ) -> Self {
         self.callbacks.user_multi.insert(callback.into(), Arc::new(narrow));
+        self
+    }
+
+    /// Registers the function that makes the filter which the configuration file calls `name`, in any case: an own rule about
+    /// where statements may run, at the place in the chain where the file has it.
+    ///
+    /// It is called once for each such entry while the cluster is built. The filters of this crate cannot be replaced. A name that is in
+    /// the file and not registered makes its section unusable. What filters are made of is in [`ms_filters`]: a closure will do
+    /// ([`narrow_fn`](ms_filters::narrow_fn)), or an implementation of [`Filter`](ms_filters::Filter) as in the example
+    /// `zone_aware` of this crate.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), ms_pool::Error> {
+    /// use ms_pool::{Cluster, Json, Role, ms_filters::narrow_fn};
+    ///
+    /// let file = r#"{"shop": {
+    ///     "master": {"main": {"host": "10.0.0.1"}},
+    ///     "slave": {"fra-1": {"host": "10.0.0.2"}, "ams-1": {"host": "10.0.0.3"}},
+    ///     "filters": {"near": {"prefix": "fra-"}, "random": {}}
+    /// }}"#;
+    /// let db = Cluster::builder()
+    ///     .config_text("ms.json", file)
+    ///     .filter("near", |config| {
+    ///         let prefix = config.arguments.get("prefix").and_then(Json::as_str).ok_or("`prefix` is missing")?.to_owned();
+    ///         Ok(Box::new(narrow_fn("near", move |cx, candidates| {
+    ///             let topology = cx.topology;
+    ///             candidates.retain(|role, it| role == Role::Primary || topology.server(it).name().starts_with(&prefix));
+    ///         })))
+    ///     })
+    ///     .build()?;
+    /// assert_eq!(db.router().pipeline().name(0), "near");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn filter(
+        mut self,
+        name: impl Into<String>,
+        make: impl Fn(&FilterConfig<'_>) -> Result<Box<dyn Filter>, Box<dyn std::error::Error + Send + Sync>>
+        + Send
+        + Sync
+        + 'static,
+    ) -> Self {
+        self.own_filters.register(name.into(), Box::new(make));
+        self
+    }
+
+    /// The chain of filters of a cluster made of URLs, in place of `random`: any number that narrow, then one that picks. A section of a
+    /// file names its filters itself, so building a cluster of one fails.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # fn main() -> Result<(), ms_pool::Error> {
+    /// use ms_pool::{Cluster, ms_filters::RoundRobin};
+    ///
+    /// let db = Cluster::builder()
+    ///     .primary("mysql://app@10.0.0.1/shop")
+    ///     .replicas(["mysql://app@10.0.0.2/shop", "mysql://app@10.0.0.3/shop"])
+    ///     .filters(vec![Box::new(RoundRobin::new())])
+    ///     .build()?;
+    /// assert_eq!(db.router().pipeline().name(0), "roundrobin");
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn filters(mut self, filters: Vec<Box<dyn Filter>>) -> Self {
+        self.filters = Some(filters);
         self
     }
 

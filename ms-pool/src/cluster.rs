@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use ms_config::Diagnostic;
+use ms_config::{Diagnostic, Mode};
 use ms_filters::{ClusterMemory, Role, Router, ServerIx, Split};
 use ms_hints::{Access, Effect, Protocol, Route, SqlMode, Statement};
 use tokio::time::Instant;
@@ -93,6 +93,7 @@ pub(crate) struct Member {
 pub(crate) struct Rules {
     pub(crate) compat: ms_hints::Compat,
     pub(crate) settings: ms_filters::Settings,
+    pub(crate) mode: Mode,
     pub(crate) read_functions: Box<[&'static str]>,
     /// A read whose connection breaks before it has answered anything is run once more.
     pub(crate) retry_reads: bool,
@@ -292,6 +293,12 @@ impl Cluster {
         self.inner.rules.compat
     }
 
+    /// How far statements leave the primary; see [`Builder::mode`].
+    #[must_use]
+    pub fn mode(&self) -> Mode {
+        self.inner.rules.mode
+    }
+
     /// Reads a statement as it would be read before it runs as text: class, hints and why.
     ///
     /// ```
@@ -367,6 +374,10 @@ impl Cluster {
         let first_primary = inner.members.iter().take(usize::from(inner.rules.is_strict()));
         let members: Vec<&Member> = match inner.lazy {
             true => first_primary.filter(|member| member.role == Role::Primary).collect(),
+            // Where no statement can get to a replica, none has to be there.
+            false if matches!(inner.rules.mode, Mode::PrimaryOnly | Mode::Observe) => {
+                inner.members.iter().filter(|member| member.role == Role::Primary).collect()
+            }
             false => inner.members.iter().collect(),
         };
         let (mut first_error, mut primary_failed) = (None, false);

@@ -32,6 +32,13 @@ impl DecisionEvent<'_> {
     pub fn role(&self) -> Option<ms_filters::Role> {
         self.decision.server().map(|server| self.router.topology().server(server).role())
     }
+
+    /// In [`Mode::Observe`](crate::Mode::Observe), the name of the replica that would have run the statement; `None` where it
+    /// would have gone to a primary anyway, and in the other modes.
+    #[must_use]
+    pub fn observed(&self) -> Option<&str> {
+        self.decision.observed().map(|server| self.router.topology().server(server).name())
+    }
 }
 
 impl fmt::Display for DecisionEvent<'_> {

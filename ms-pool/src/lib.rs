@@ -35,6 +35,7 @@ mod assemble; // from configuration to cluster
 mod builder; // what a program says
 mod cluster; // the shared handle
 mod on; // one side of it
+mod own_filter; // filters that a program brings along
 mod session; // statements that share connections
 mod transaction; // a session's transaction
 mod tx; // a transaction as a value
@@ -69,7 +70,9 @@ mod state; // what there is to see
 mod statistics; // what was routed where
 mod url; // servers named in code
 
-pub use ms_config::{Compat, PoolSettings, Settings};
+pub use ms_config::{Compat, Json, Mode, PoolSettings, Settings};
+/// What an own filter is written with, see [`Builder::filter`].
+pub use ms_filters;
 pub use ms_filters::Role;
 
 pub use self::{
@@ -81,6 +84,7 @@ pub use self::{
     events::{DecisionEvent, Warning},
     executor::PrimaryConnection,
     on::On,
+    own_filter::FilterConfig,
     pool::{HeldBy, Holder},
     prepared::Prepared,
     session::{DumpedServer, LastUsed, Session},
@@ -93,6 +97,9 @@ pub use self::{
 pub use ms_filters::{Call, Choice, Choices, Listed};
 
 // Examples on pages are compiled as well.
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/adoption.md")]
+mod adoption_page {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/connection-state.md")]
 mod connection_state_page {}

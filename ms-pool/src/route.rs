@@ -7,6 +7,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use ms_config::Mode;
 use ms_filters::{Attempt, Inputs, Outcome, Request, Role, ServerIx, ServerState, Step, Tally, View};
 use ms_hints::{Access, Effect, Protocol, Route, State, Transaction};
 
@@ -292,6 +293,9 @@ fn announce(cluster: &Cluster, core: &mut Core, question: &Question<'_>, attempt
     count(cluster, attempt.tally());
     if core.holdings.decided(attempt.decision()) {
         cluster.count(Counter::StateBound, 1);
+    }
+    if cluster.inner.rules.mode == Mode::Observe && attempt.decision().observed().is_some() {
+        cluster.count(Counter::ReplicaObserved, 1);
     }
     cluster.inner.hooks.decided(attempt.decision(), cause, &cluster.inner.router);
     if let Some(scratch) = &mut core.scratch

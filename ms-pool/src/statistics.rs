@@ -159,6 +159,8 @@ counters! {
     DirtyClosed = "dirty_connections_closed",
     /// A statement went where the session's state is (a temporary table, a variable, a lock); own counter.
     StateBound = "state_bound_statements",
+    /// The mode `observe` kept a statement on a primary that would have gone to a replica; own counter.
+    ReplicaObserved = "replica_observed",
 }
 
 /// A set of counters. Cheap to share; [`Counter`] says what is counted.

@@ -8,7 +8,10 @@ mod support;
 
 use std::sync::{Arc, Mutex};
 
-use ms_pool::{Builder, Choice, Choices, Cluster, Counter, Error, Statistics};
+use ms_pool::{
+    Builder, Choice, Choices, Cluster, Counter, Error, FilterConfig, Role, Statistics,
+    ms_filters::{Candidates, Filter, RoundRobin, narrow_fn},
+};
 use support::{address, configured, port_of, primary_url, replica_url};
 
 /// Nobody listens there.
@@ -209,4 +212,79 @@ async fn refused((builder, warnings): (Builder, Arc<Mutex<Vec<String>>>), text: 
 
 fn port(url: &str) -> u16 {
     address(url).1
+}
+
+/// A filter of the program's own that takes away nothing.
+fn idle(name: &str) -> Box<dyn Filter> {
+    Box::new(narrow_fn(name, |_, _| {}))
+}
+
+#[test]
+fn own_filters_stand_where_the_file_has_them() {
+    let (builder, _) = dead(r#"{"first": 1, "user_multi": {"callback": "cb"}, "SECOND": {"a": [1]}, "random": []}"#);
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let make = |seen: &Arc<Mutex<Vec<String>>>| {
+        let seen = Arc::clone(seen);
+        move |config: &FilterConfig<'_>| {
+            let FilterConfig { section, name, path, arguments, primaries, replicas, .. } = config;
+            seen.lock().unwrap().push(format!("{section} {name} {path} {arguments} {primaries:?} {replicas:?}"));
+            Ok(idle(name))
+        }
+    };
+    let db = builder.filter("First", make(&seen)).filter("second", make(&seen)).build().unwrap();
+    let names: Vec<_> = (0..4).map(|it| db.router().pipeline().name(it)).collect();
+    assert_eq!(names, ["first", "user_multi", "SECOND", "random"]);
+    assert_eq!(
+        *seen.lock().unwrap(),
+        [
+            r#"shop first shop.filters.first 1 ["primary"] ["replica"]"#,
+            r#"shop SECOND shop.filters.SECOND {"a": [1]} ["primary"] ["replica"]"#,
+        ]
+    );
+}
+
+#[test]
+fn own_filters_that_cannot_be_are_refused_with_the_reason() {
+    let own = |filters: &str| dead(filters).0.filter("own", |_| Ok(idle("own")));
+    own_refused(own(r#"["own"]"#), "the last filter `own` picks no server");
+    own_refused(own(r#"["own", "random"]"#).filter("RANDOM", |_| Ok(idle("x"))), "`RANDOM` cannot be registered");
+    own_refused(own(r#"["random"]"#).filter("", |_| Ok(idle("x"))), "`` cannot be registered");
+    own_refused(own(r#"["owm", "random"]"#), "Unknown filter 'owm' . Stopping; did you mean `own`?");
+    own_refused(own(r#"["other", "random"]"#), "Unknown filter 'other' . Stopping; accepted: ");
+    let failing = own(r#"["own", "random"]"#).filter("Own", |_| Err("no zone".into()));
+    own_refused(failing, "shop.filters[0]: filter `own` cannot be made");
+    let picks_first = own(r#"["own", "random"]"#).filter("own", |_| Ok(Box::new(RoundRobin::new())));
+    own_refused(picks_first, "filter `random` stands behind `roundrobin`, which picks the server already");
+    own_refused(own(r#"["own", "random"]"#).filters(Vec::new()), "`filters` are for clusters made of URLs");
+}
+
+#[track_caller]
+fn own_refused(builder: Builder, expected: &str) {
+    let error = builder.build().unwrap_err();
+    assert!(matches!(error, Error::Config { .. }) && error.to_string().contains(expected), "{error}");
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn own_filters_decide_for_clusters_by_file_and_by_url() {
+    let second = |name: &'static str| {
+        narrow_fn(name, |cx, candidates: &mut Candidates| {
+            let topology = cx.topology;
+            candidates.retain(|role, it| role == Role::Primary || topology.server(it).name() == "replica2");
+        })
+    };
+    let text = support::section(r#", "filters": {"second": {}, "random": {}}"#);
+    let file =
+        Cluster::builder().config_text("test.json", text).filter("second", move |_| Ok(Box::new(second("second"))));
+    let urls = support::builder().0.filters(vec![Box::new(second("second")), Box::new(RoundRobin::new())]);
+    for builder in [file, urls] {
+        let db = builder.build().unwrap();
+        let mut session = db.session();
+        for _ in 0..10 {
+            assert_eq!(port_of(&mut session, "").await, address(&replica_url(2)).1);
+        }
+        let line = session.last_decision().unwrap().to_string();
+        assert!(line.contains("-> second -> 1 primary and 1 replica ->"), "{line}");
+        assert_eq!(port_of(&mut session, "/*ms=primary*/").await, address(&primary_url()).1);
+    }
 }

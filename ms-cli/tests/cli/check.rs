@@ -140,3 +140,23 @@ fn check(test: &str, config: &str, options: &[&str], expected: &Expect) {
     let ended = folder.run(&[&["check", "ms.json"], options].concat());
     expected.assert_eq(&ended.transcript());
 }
+
+#[test]
+fn own_filters_are_taken_on_trust() {
+    let chain = |filters: &str| SHOP.replace("{\"roundrobin\": []}", filters);
+    let run = |filters: &str, options: &[&str]| {
+        let folder = Folder::with_config("check-own-filters", &chain(filters));
+        folder.run(&[&["check", "ms.json"], options].concat())
+    };
+    let ended = run(r#"{"zone_aware": {"zones": {}}}"#, &[]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    assert!(ended.stdout.contains("warning: shop.filters.zone_aware: unknown filter `zone_aware`"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("registers with `Builder::filter`"), "{}", ended.stdout);
+    assert_eq!(run(r#"["zone_aware"]"#, &["--strict"]).code, Some(3), "nobody vouches for it");
+    let ended = run(r#"["near", "zone_aware"]"#, &["--strict", "--own-filter", "zone_aware", "--own-filter", "near"]);
+    assert_eq!(ended.code, Some(0), "{}", ended.stdout);
+    assert!(ended.stdout.contains("; near -> zone_aware;"), "{}", ended.stdout);
+    let ended = run(r#"["roundrobbin"]"#, &[]);
+    assert_eq!(ended.code, Some(3));
+    assert!(ended.stdout.contains("did you mean `roundrobin`?"), "{}", ended.stdout);
+}

@@ -298,6 +298,24 @@ fn the_same_seed_gives_the_same_server_and_shares_follow_weights() {
     assert_eq!(servers.len(), 2, "other seeds give other servers: {servers:?}");
 }
 
+#[test]
+fn the_mode_of_the_environment_is_a_reason() {
+    let folder = Folder::with_config("explain-mode", SHOP);
+    let explain = |mode: &str| {
+        let arguments = ["explain", "-c", "ms.json", "-s", "shop", "--json", "SELECT 1"];
+        let output = folder.ms(&arguments).env("MYSQL_MS_MODE", mode).output().unwrap();
+        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+        (json["server"].as_str().unwrap().to_owned(), json["why"].as_str().unwrap().to_owned())
+    };
+    let (server, why) = explain("primary_only");
+    assert_eq!(server, "main");
+    assert!(why.contains("-> mode primary only -> 1 primary"), "{why}");
+    let (server, why) = explain("observe");
+    assert_eq!(server, "main");
+    assert!(why.contains("-> roundrobin -> copy1 -> mode observe -> 1 primary"), "{why}");
+    assert_eq!(explain("auto").0, "copy1");
+}
+
 #[track_caller]
 fn check(test: &str, arguments: &[&str], expected: &Expect) {
     let folder = Folder::with_config(&format!("explain-{test}"), SHOP);

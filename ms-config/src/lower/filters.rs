@@ -10,13 +10,11 @@ use super::{
     service_level, table, weights,
 };
 use crate::{
-    Filter, Weights,
+    Filter, Json, OwnFilter, OwnFilters, Weights,
     raw::Value,
     read,
     report::{Problem, Report},
 };
-
-const NAMES: &[&str] = &["random", "roundrobin", "user", "user_multi", "table", "quality_of_service", "node_groups"];
 
 /// What a name says without looking at arguments.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -34,7 +32,12 @@ fn kind(name: &str) -> Option<Kind> {
 }
 
 /// The chain of a section; the default one where `field` is missing or empty.
-pub(super) fn lower(report: &mut Report<'_>, field: Option<&Field<'_>>, roster: &Roster<'_>) -> Vec<Filter> {
+pub(super) fn lower(
+    report: &mut Report<'_>,
+    field: Option<&Field<'_>>,
+    roster: &Roster<'_>,
+    own: OwnFilters<'_>,
+) -> Vec<Filter> {
     let Some(field) = field else { return vec![Filter::DEFAULT] };
     let entries = entries(report, field);
     if entries.is_empty() {
@@ -47,8 +50,9 @@ pub(super) fn lower(report: &mut Report<'_>, field: Option<&Field<'_>>, roster: 
     for entry in &entries {
         let lower = entry.name.to_ascii_lowercase();
         last = kind(&lower);
-        if last.is_none() {
-            unknown(report, entry);
+        let is_own = last.is_none() && (own.has(&entry.name) || guessed(report, entry, own));
+        if last.is_none() && !is_own {
+            unknown(report, entry, own);
             continue;
         }
         if let Some(first) = picked_by {
@@ -62,10 +66,13 @@ pub(super) fn lower(report: &mut Report<'_>, field: Option<&Field<'_>>, roster: 
         if last == Some(Kind::Picks) {
             picked_by = Some(&entry.name);
         }
-        chain.extend(filter(report, entry, &lower, roster));
+        match is_own {
+            true => chain.push(Filter::Own(own_filter(report, entry))),
+            false => chain.extend(filter(report, entry, &lower, roster)),
+        }
     }
 
-    // With an unknown name or a second picking filter at the end this would only be noise.
+    // Whether an own filter picks is not known. With an unknown name or a second picking filter at the end this would only be noise.
     if picked_by.is_none() && last == Some(Kind::Narrows) {
         let message =
             "Error in configuration. Last filter is multi filter. Needs to be non-multi one. Stopping".to_owned();
@@ -109,13 +116,48 @@ fn entries<'a>(report: &mut Report<'_>, field: &'a Field<'a>) -> Vec<Entry<'a>> 
     }
 }
 
-fn unknown(report: &mut Report<'_>, entry: &Entry<'_>) {
+/// A filter of the program, whose arguments only the program understands.
+fn own_filter(report: &Report<'_>, entry: &Entry<'_>) -> OwnFilter {
+    let at = entry.field.at_key();
+    OwnFilter {
+        name: entry.name.clone(),
+        path: at.path.to_string(),
+        position: report.position(at.offset),
+        arguments: if entry.has_arguments { Json::from(entry.field.node) } else { Json::Null },
+    }
+}
+
+/// Whether an unknown name is taken for one of a program that is not here, with a warning. A misspelling is not.
+fn guessed(report: &mut Report<'_>, entry: &Entry<'_>, own: OwnFilters<'_>) -> bool {
+    if !own.may_have(&entry.name) || misspelt(entry, own).has_suggestion() {
+        return false;
+    }
+    let message = format!("unknown filter `{}`, taken for one of the program's own", entry.name);
+    let accepted = format!("{}, or a name that the program registers with `Builder::filter`", known());
+    report.add(entry.field.at_key(), Problem::warning(message).accepted(accepted));
+    true
+}
+
+fn misspelt(entry: &Entry<'_>, own: OwnFilters<'_>) -> Problem {
+    let names = Filter::NAMES.iter().chain(own.names()).copied();
+    Problem::error(format!("Unknown filter '{}' . Stopping", entry.name)).meant(&entry.name, names)
+}
+
+fn known() -> String {
+    super::object::listed(Filter::NAMES)
+}
+
+fn unknown(report: &mut Report<'_>, entry: &Entry<'_>, own: OwnFilters<'_>) {
     let problem = if entry.name.is_empty() {
         Problem::error("Error loading filters. Filter with empty name found")
     } else {
-        Problem::error(format!("Unknown filter '{}' . Stopping", entry.name)).meant(&entry.name, NAMES.iter().copied())
+        misspelt(entry, own)
     };
-    let problem = if problem.has_suggestion() { problem } else { problem.accepted(super::object::listed(NAMES)) };
+    let accepted = || {
+        let own: Vec<_> = own.names().iter().map(|it| format!(", `{it}`")).collect();
+        format!("{}{}, or a filter of the program's own that it registers (`Builder::filter`)", known(), own.concat())
+    };
+    let problem = if problem.has_suggestion() { problem } else { problem.accepted(accepted()) };
     report.add(entry.field.at_key(), problem);
 }
 

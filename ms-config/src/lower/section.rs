@@ -12,7 +12,7 @@ use super::{
     tls, transient_errors, xa,
 };
 use crate::{
-    Charset, Compat, Fabric, Failover, GtidInjection, PoolSettings, Role, Section, Server, Settings, Tls,
+    Charset, Compat, Fabric, Failover, GtidInjection, OwnFilters, PoolSettings, Role, Section, Server, Settings, Tls,
     TrxStickiness, Xa,
     path::Path,
     raw::Member,
@@ -44,7 +44,7 @@ const KEYS: &[&str] = &[
 ];
 
 /// The section at `member`, to be thrown away if an error was noted.
-pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settings) -> Section {
+pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settings, own: OwnFilters<'_>) -> Section {
     let name = &*member.key;
     let path = Path::Top.key(name);
     let Some(object) = Object::new(&member.node, &path) else {
@@ -64,7 +64,7 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
     let (primaries, unused) = servers(report, &object, name, Role::Primary, used, &defaults);
     let (replicas, _) = servers(report, &object, name, Role::Replica, Used::All, &defaults);
     let roster = Roster::new(&primaries.names, &replicas.names);
-    let filters = filters::lower(report, object.get("filters").as_ref(), &roster);
+    let filters = filters::lower(report, object.get("filters").as_ref(), &roster, own);
 
     let compat = switches.compat;
     let failover =

@@ -2,14 +2,14 @@
 
 use super::object::{Object, listed};
 use crate::{
-    Compat, Diagnostic, Settings, Severity, read,
+    Compat, Diagnostic, Mode, Settings, Severity, read,
     report::{Problem, Report},
     suggest::suggest,
 };
 
 /// The keys of a section that set a switch.
 pub(super) const KEYS: &[&str] =
-    &["enable", "multi_master", "disable_rw_split", "force_config_usage", "collect_statistics", "compat"];
+    &["enable", "multi_master", "disable_rw_split", "force_config_usage", "collect_statistics", "compat", "mode"];
 
 /// What a section says.
 pub(super) fn lower(report: &mut Report<'_>, section: &Object<'_>) -> Settings {
@@ -25,6 +25,7 @@ pub(super) fn lower(report: &mut Report<'_>, section: &Object<'_>) -> Settings {
         force_config_usage: switch("force_config_usage"),
         collect_statistics: switch("collect_statistics"),
         compat: None,
+        mode: None,
     };
     if let Some(field) = section.get("force_config_usage") {
         let message = "decides what becomes of names that are no section, so a section cannot say it";
@@ -37,6 +38,15 @@ pub(super) fn lower(report: &mut Report<'_>, section: &Object<'_>) -> Settings {
         if settings.compat.is_none() {
             let problem = Problem::error(format!("unknown mode `{name}`")).accepted(listed(Compat::NAMES));
             report.add(field.at(), problem.meant(name, Compat::NAMES.iter().copied()));
+        }
+    }
+    if let Some(field) = section.get("mode")
+        && let Some(name) = field.text(report, &listed(Mode::NAMES))
+    {
+        settings.mode = Mode::named(name);
+        if settings.mode.is_none() {
+            let problem = Problem::error(format!("unknown mode `{name}`")).accepted(listed(Mode::NAMES));
+            report.add(field.at(), problem.meant(name, Mode::NAMES.iter().copied()));
         }
     }
     settings
@@ -74,7 +84,15 @@ pub(crate) fn from_vars(var: impl Fn(&str) -> Option<String>) -> (Settings, Vec<
         force_config_usage: switch("MYSQL_MS_FORCE_CONFIG_USAGE"),
         collect_statistics: switch("MYSQL_MS_COLLECT_STATISTICS"),
         compat: None,
+        mode: None,
     };
+    if let Some(value) = var("MYSQL_MS_MODE") {
+        settings.mode = Mode::named(&value);
+        if settings.mode.is_none() {
+            let names = Mode::NAMES.iter().copied();
+            refuse("MYSQL_MS_MODE", &value, listed(Mode::NAMES), suggest(&value, names));
+        }
+    }
     if let Some(value) = var("MYSQL_MS_COMPAT") {
         settings.compat = Compat::named(&value);
         if settings.compat.is_none() {

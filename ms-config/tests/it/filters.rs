@@ -1,4 +1,4 @@
-use ms_config::{Config, Eventual, Filter, Section, ServiceLevel, Settings};
+use ms_config::{Config, Eventual, Filter, Json, OwnFilters, Parsed, Section, ServiceLevel, Settings};
 
 use super::{accepted, refused, refused_with, rendered, warned};
 
@@ -249,4 +249,61 @@ fn check_level(arguments: &str, level: ServiceLevel) {
 #[track_caller]
 fn check_no_level(arguments: &str, error: &str) {
     check(&format!(r#"{{"quality_of_service": {arguments}, "random": {{}}}}"#), error);
+}
+
+#[test]
+fn an_own_filter_is_its_name_and_whatever_stands_there() {
+    let filters = r#"{"node_groups": {"A": {"master": ["m"], "slave": ["s"]}}, "Near": {"zone": "a"}, "far": 1}"#;
+    let parsed = own(filters, OwnFilters::Named(&["near", "far"]));
+    assert_eq!(rendered(&parsed), "");
+    let chain = &parsed.config.section("shop").unwrap().filters;
+    assert_eq!(chain.iter().map(Filter::name).collect::<Vec<_>>(), ["node_groups", "Near", "far"], "the order is kept");
+    let Filter::Own(near) = &chain[1] else { panic!("{chain:?}") };
+    assert_eq!((near.path.as_str(), near.arguments.to_string().as_str()), ("shop.filters.Near", r#"{"zone": "a"}"#));
+    assert_eq!(near.position.line, 1);
+    let parsed = own(r#"["near"]"#, OwnFilters::Named(&["near"]));
+    let Filter::Own(near) = &parsed.config.section("shop").unwrap().filters[0] else { panic!() };
+    assert_eq!((near.path.as_str(), &near.arguments), ("shop.filters[0]", &Json::Null));
+}
+
+#[test]
+fn a_name_that_nobody_registered_is_unknown() {
+    own_refused(r#"["zone"]"#, OwnFilters::Named(&["near"]), "Unknown filter 'zone' . Stopping; accepted: `random`");
+    own_refused(r#"["zone"]"#, OwnFilters::Named(&["near"]), "`near`, or a filter of the program's own");
+    own_refused(r#"["neer"]"#, OwnFilters::Named(&["near"]), "Unknown filter 'neer' . Stopping; did you mean `near`?");
+    own_refused(r#"["radnom"]"#, OwnFilters::Guessed(&[]), "did you mean `random`?");
+    own_refused(r#"["neer"]"#, OwnFilters::Guessed(&["near"]), "did you mean `near`?");
+    own_refused(r#"[""]"#, OwnFilters::Guessed(&[]), "Filter with empty name found");
+    own_refused(r#"["random", {"a": 1}]"#, OwnFilters::Guessed(&[]), "Unknown filter '1' . Stopping");
+}
+
+#[test]
+fn a_tool_may_guess_and_says_so() {
+    let parsed = own(r#"{"zone": {}, "random": {}}"#, OwnFilters::Guessed(&[]));
+    let text = rendered(&parsed);
+    assert!(
+        !parsed.has_errors() && text.contains("warning: shop.filters.zone: unknown filter `zone`, taken for"),
+        "{text}"
+    );
+    assert!(text.contains("registers with `Builder::filter`"), "{text}");
+    assert_eq!(rendered(&own(r#"["zone"]"#, OwnFilters::Guessed(&["ZONE"]))), "");
+}
+
+#[test]
+fn an_own_filter_has_its_place_in_the_chain() {
+    let text = "Error while creating filter 'near' . Non-multi filter 'random' already created. Stopping";
+    own_refused(r#"["random", "near"]"#, OwnFilters::Named(&["near"]), text);
+    let text = "Last filter is multi filter. Needs to be non-multi one. Stopping";
+    own_refused(r#"{"near": 1, "user_multi": {"callback": "f"}}"#, OwnFilters::Named(&["near"]), text);
+}
+
+fn own(filters: &str, own: OwnFilters<'_>) -> Parsed {
+    let text = super::shop(&format!(r#", "filters": {filters}"#));
+    Config::parse_with("ms.json", text.as_bytes(), &Settings::default(), own)
+}
+
+#[track_caller]
+fn own_refused(filters: &str, names: OwnFilters<'_>, error: &str) {
+    let parsed = own(filters, names);
+    assert!(parsed.has_errors() && rendered(&parsed).contains(error), "{}", rendered(&parsed));
 }

@@ -1,4 +1,4 @@
-use ms_config::{Compat, Config, Settings};
+use ms_config::{Compat, Config, Mode, Settings};
 
 #[test]
 fn the_environment_is_read_by_name() {
@@ -10,6 +10,7 @@ fn the_environment_is_read_by_name() {
         ("MYSQL_MS_FORCE_CONFIG_USAGE", "no"),
         ("MYSQL_MS_COLLECT_STATISTICS", "off"),
         ("MYSQL_MS_COMPAT", "classic"),
+        ("MYSQL_MS_MODE", "primary-only"),
     ]);
     assert!(problems.is_empty(), "{problems:?}");
     let expected = Settings {
@@ -20,6 +21,7 @@ fn the_environment_is_read_by_name() {
         force_config_usage: Some(false),
         collect_statistics: Some(false),
         compat: Some(Compat::Classic),
+        mode: Some(Mode::PrimaryOnly),
     };
     assert_eq!(settings, expected);
 }
@@ -58,6 +60,37 @@ fn code_wins_over_environment_over_section_over_default() {
     assert_eq!(switches.compat, Compat::Strict, "environment");
     assert!(switches.collect_statistics, "section");
     assert!(switches.enable && !switches.multi_master, "default");
+}
+
+#[test]
+fn a_mode_is_one_of_four_names() {
+    for (name, mode) in
+        [("primary_only", Mode::PrimaryOnly), ("Observe", Mode::Observe), ("opt-in", Mode::OptIn), ("auto", Mode::Auto)]
+    {
+        let section = super::accepted(&super::shop(&format!(r#", "mode": "{name}""#)));
+        assert_eq!(section.switches.mode, mode);
+        assert_eq!(from(&[("MYSQL_MS_MODE", name)]).0.mode, Some(mode));
+    }
+    assert_eq!(super::accepted(&super::shop("")).switches.mode, Mode::Auto);
+    super::refused(&super::shop(r#", "mode": "observ""#), "unknown mode `observ`; accepted: `primary_only`");
+    super::refused(&super::shop(r#", "mode": "observ""#), "did you mean `observe`?");
+    super::refused(&super::shop(r#", "mode": true"#), "accepted: `primary_only`, `observe`, `opt_in`, `auto`");
+    let (settings, problems) = from(&[("MYSQL_MS_MODE", "primary")]);
+    assert_eq!((settings.mode, problems.len()), (None, 1));
+}
+
+#[test]
+fn the_environment_alone_can_pull_the_brake() {
+    let check = |code, environment, expected| {
+        let settings = |mode| Settings { mode, ..Settings::default() };
+        assert_eq!(settings(code).above_environment(&settings(environment)).mode, expected);
+    };
+    check(Some(Mode::Auto), Some(Mode::PrimaryOnly), Some(Mode::PrimaryOnly));
+    check(Some(Mode::Observe), Some(Mode::PrimaryOnly), Some(Mode::PrimaryOnly));
+    check(Some(Mode::PrimaryOnly), Some(Mode::Auto), Some(Mode::PrimaryOnly));
+    check(Some(Mode::OptIn), Some(Mode::Auto), Some(Mode::OptIn));
+    check(None, Some(Mode::Observe), Some(Mode::Observe));
+    check(None, None, None);
 }
 
 fn from(vars: &[(&str, &str)]) -> (Settings, Vec<ms_config::Diagnostic>) {
