@@ -5,7 +5,7 @@
 //! long as part of `strict` is not built, the part that is not is told as well; a promise nobody keeps is the worst
 //! kind of documentation.
 
-use ms_config::{Compat, FailureMemory, Filter, Section, Settings, Strategy};
+use ms_config::{Compat, FailureMemory, Filter, Section, Settings, Strategy, TrxStickiness};
 
 /// The mode of a section, who chose it, and its consequences as sentences.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,7 +30,7 @@ impl CompatReport {
         let compat = section.switches.compat;
         let (in_force, not_yet) = match compat {
             Compat::Classic => (classic(section), Vec::new()),
-            Compat::Strict => (strict(section), as_classic(section)),
+            Compat::Strict => (strict(section), level(section).map(str::to_owned).into_iter().collect()),
         };
         Self { compat, source, in_force, not_yet }
     }
@@ -51,8 +51,37 @@ fn classic(section: &Section) -> Vec<String> {
     if !section.read_functions.is_empty() {
         points.push("`read_functions` has no effect: functions are not looked at".to_owned());
     }
-    points.extend(as_classic(section));
+    points.push(
+        "`BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are \
+         still split; use the API's `begin()`"
+            .to_owned(),
+    );
+    if section.replicas.is_empty() {
+        return points;
+    }
+    points.push(
+        "a read that needs a variable, temporary table or lock of its session is routed like any other read".to_owned(),
+    );
+    points.push(match section.trx_stickiness {
+        None | Some(TrxStickiness::Disabled) => {
+            "`trx_stickiness` is off: what `start_transaction` begins does not bind reads to its server, `begin()` does"
+                .to_owned()
+        }
+        Some(_) => sticky(section).to_owned(),
+    });
+    points.extend(level(section).map(str::to_owned));
+    if section.failover.memory == FailureMemory::Session {
+        points.push("`remember_failed`: a server that failed is left out for the rest of the session".to_owned());
+    }
     points
+}
+
+/// Where transactions run that are bound to a server.
+fn sticky(section: &Section) -> &'static str {
+    match section.trx_stickiness {
+        Some(TrxStickiness::Primary) => "a transaction keeps to one primary, also if it is read-only",
+        _ => "a transaction keeps to one server: a primary, or a replica if it is read-only",
+    }
 }
 
 fn strict(section: &Section) -> Vec<String> {
@@ -75,7 +104,21 @@ fn strict(section: &Section) -> Vec<String> {
             }
         });
     }
+    points.push(format!("{}; SQL text that begins or ends one is seen in a session", sticky(section)));
+    if section.trx_stickiness == Some(TrxStickiness::Disabled) {
+        points.push("`trx_stickiness` cannot be off in `strict`: a transaction would be torn apart".to_owned());
+    }
     if !section.replicas.is_empty() {
+        points.push(
+            "in a session statements go where their temporary tables, variables and locks are; time zone, SQL mode and the \
+             like are set on all its connections"
+                .to_owned(),
+        );
+        points.push(if section.retry_reads {
+            "a read whose connection breaks before it has answered is run once more".to_owned()
+        } else {
+            "`retry_reads` is off: a read whose connection breaks fails".to_owned()
+        });
         points.push(
             "connections to replicas are read only (`SET SESSION TRANSACTION READ ONLY`): a write that gets there is \
              refused with error 1792, and a read that turns out to write runs on the primary instead"
@@ -121,32 +164,6 @@ fn nothing_to_split(section: &Section) -> Option<&'static str> {
             "there are no replicas: reads go to the primary because `failover` allows it"
         }
     })
-}
-
-/// What holds in `classic`, and in `strict` until the rest of it is built.
-fn as_classic(section: &Section) -> Vec<String> {
-    let mut points = vec![
-        "`BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are \
-         still split; use the API's `begin()`"
-            .to_owned(),
-    ];
-    if section.replicas.is_empty() {
-        return points;
-    }
-    points.push(
-        "a read that needs a variable, temporary table or lock of its session is routed like any other read".to_owned(),
-    );
-    points.push(match section.trx_stickiness {
-        None => "`trx_stickiness` is not set: a transaction does not bind its reads to its server".to_owned(),
-        Some(_) => {
-            "`trx_stickiness` is not looked at yet: a transaction does not bind its reads to its server".to_owned()
-        }
-    });
-    points.extend(level(section).map(str::to_owned));
-    if section.failover.memory == FailureMemory::Session {
-        points.push("`remember_failed`: a server that failed is left out for the rest of the session".to_owned());
-    }
-    points
 }
 
 /// How fresh reads are; `None` where a filter decides.

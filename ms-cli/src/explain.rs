@@ -70,10 +70,9 @@ Examples:
   ms explain -c ms.json -s shop --after-write 'SELECT 1'            what master_on_write does
   ms explain -c ms.json -s shop --json '/*ms=primary*/ SELECT 1' | jq .server";
 
-/// What `--in-transaction` cannot show while transactions do not bind statements.
-const UNBOUND: &str = "`trx_stickiness` does not bind statements to a transaction's server yet: one of `begin()` runs on its \
-                       primary whatever is said here; one that was begun as SQL text is not seen, and its statements \
-                       are routed as shown";
+/// What `--in-transaction` means where transactions bind nothing.
+const UNBOUND: &str = "`trx_stickiness` is off: what `start_transaction` begins does not bind statements to its server; `begin()` \
+                       does, wherever its first statement went";
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     let cluster = args.cluster.build(args.cluster.builder())?;

@@ -9,23 +9,23 @@ fn a_good_file_is_described() {
         SHOP,
         &[],
         &expect![[r#"
-        shop: 1 primary, 2 replicas; roundrobin; failover to other replicas, then the primary (max_retries 1)
+            shop: 1 primary, 2 replicas; roundrobin; failover to other replicas, then the primary (max_retries 1)
 
-        compat strict (the default) in `shop`
-          in force:
-          - a statement is a read when it provably changes nothing: `SELECT … FOR UPDATE`, `INTO`, functions that are not known and everything doubtful go to the primary
-          - own functions that only read go to replicas when `read_functions` lists them; it lists none
-          - connections to replicas are read only (`SET SESSION TRANSACTION READ ONLY`): a write that gets there is refused with error 1792, and a read that turns out to write runs on the primary instead
-          - a server that cannot be reached is left out by all sessions for 10 seconds, up to a minute when it fails again, while another one is left (`retry_after_s`, `"remember_failed": 0`)
-          not yet in force, as in classic:
-          - `BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are still split; use the API's `begin()`
-          - a read that needs a variable, temporary table or lock of its session is routed like any other read
-          - `trx_stickiness` is not set: a transaction does not bind its reads to its server
-          - the service level is eventual: a replica may not have yet what was just written, and is not waited for; in a session `"master_on_write": 1` avoids it, elsewhere `db.primary()`
+            compat strict (the default) in `shop`
+              in force:
+              - a statement is a read when it provably changes nothing: `SELECT … FOR UPDATE`, `INTO`, functions that are not known and everything doubtful go to the primary
+              - own functions that only read go to replicas when `read_functions` lists them; it lists none
+              - a transaction keeps to one server: a primary, or a replica if it is read-only; SQL text that begins or ends one is seen in a session
+              - in a session statements go where their temporary tables, variables and locks are; time zone, SQL mode and the like are set on all its connections
+              - a read whose connection breaks before it has answered is run once more
+              - connections to replicas are read only (`SET SESSION TRANSACTION READ ONLY`): a write that gets there is refused with error 1792, and a read that turns out to write runs on the primary instead
+              - a server that cannot be reached is left out by all sessions for 10 seconds, up to a minute when it fails again, while another one is left (`retry_after_s`, `"remember_failed": 0`)
+              not yet in force, as in classic:
+              - the service level is eventual: a replica may not have yet what was just written, and is not waited for; in a session `"master_on_write": 1` avoids it, elsewhere `db.primary()`
 
-        ms.json: 1 section, 0 errors, 0 warnings
-        exit code 0
-    "#]],
+            ms.json: 1 section, 0 errors, 0 warnings
+            exit code 0
+        "#]],
     );
 }
 
@@ -46,29 +46,29 @@ fn every_problem_is_told_with_its_place() {
         config,
         &[],
         &expect![[r#"
-        ms.json:4:49: warning: shop.slave.copy.prot: unknown key `prot` is ignored; did you mean `port`?
-        ms.json:6:15: error: broken: Section [slave] doesn't exist for host [broken]; accepted: `slave`, `replica`, `replicas`: an object or an array of servers
-        ms.json:7:37: error: broken.master.main.host: Cannot find [host] in [master] section in config; accepted: an object with at least `host`
-        ms.json:8:21: warning: broken.failover: unknown strategy `sideways`; read as `disabled`, as the original did; accepted: `disabled`, `master`, `loop_before_master`, `primary`, `loop_before_primary`
+            ms.json:4:49: warning: shop.slave.copy.prot: unknown key `prot` is ignored; did you mean `port`?
+            ms.json:6:15: error: broken: Section [slave] doesn't exist for host [broken]; accepted: `slave`, `replica`, `replicas`: an object or an array of servers
+            ms.json:7:37: error: broken.master.main.host: Cannot find [host] in [master] section in config; accepted: an object with at least `host`
+            ms.json:8:21: warning: broken.failover: unknown strategy `sideways`; read as `disabled`, as the original did; accepted: `disabled`, `master`, `loop_before_master`, `primary`, `loop_before_primary`
 
-        shop: 1 primary, 1 replica; random (sticky); no failover
-        broken: cannot be used, see above
+            shop: 1 primary, 1 replica; random (sticky); no failover
+            broken: cannot be used, see above
 
-        compat strict (the default) in `shop`
-          in force:
-          - a statement is a read when it provably changes nothing: `SELECT … FOR UPDATE`, `INTO`, functions that are not known and everything doubtful go to the primary
-          - own functions that only read go to replicas when `read_functions` lists them; it lists none
-          - connections to replicas are read only (`SET SESSION TRANSACTION READ ONLY`): a write that gets there is refused with error 1792, and a read that turns out to write runs on the primary instead
-          - a server that cannot be reached is left out by all sessions for 10 seconds, up to a minute when it fails again, while another one is left (`retry_after_s`, `"remember_failed": 0`)
-          not yet in force, as in classic:
-          - `BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are still split; use the API's `begin()`
-          - a read that needs a variable, temporary table or lock of its session is routed like any other read
-          - `trx_stickiness` is not set: a transaction does not bind its reads to its server
-          - the service level is eventual: a replica may not have yet what was just written, and is not waited for; in a session `"master_on_write": 1` avoids it, elsewhere `db.primary()`
+            compat strict (the default) in `shop`
+              in force:
+              - a statement is a read when it provably changes nothing: `SELECT … FOR UPDATE`, `INTO`, functions that are not known and everything doubtful go to the primary
+              - own functions that only read go to replicas when `read_functions` lists them; it lists none
+              - a transaction keeps to one server: a primary, or a replica if it is read-only; SQL text that begins or ends one is seen in a session
+              - in a session statements go where their temporary tables, variables and locks are; time zone, SQL mode and the like are set on all its connections
+              - a read whose connection breaks before it has answered is run once more
+              - connections to replicas are read only (`SET SESSION TRANSACTION READ ONLY`): a write that gets there is refused with error 1792, and a read that turns out to write runs on the primary instead
+              - a server that cannot be reached is left out by all sessions for 10 seconds, up to a minute when it fails again, while another one is left (`retry_after_s`, `"remember_failed": 0`)
+              not yet in force, as in classic:
+              - the service level is eventual: a replica may not have yet what was just written, and is not waited for; in a session `"master_on_write": 1` avoids it, elsewhere `db.primary()`
 
-        ms.json: 2 sections, 2 errors, 2 warnings
-        exit code 3
-    "#]],
+            ms.json: 2 sections, 2 errors, 2 warnings
+            exit code 3
+        "#]],
     );
 }
 
@@ -88,20 +88,20 @@ fn classic_has_nothing_to_wait_for() {
         config,
         &[],
         &expect![[r#"
-        shop: 1 primary, 1 replica; random (sticky); no failover
+            shop: 1 primary, 1 replica; random (sticky); no failover
 
-        compat classic (from the section) in `shop`
-          in force:
-          - a statement is a read when its first token is `SELECT`: `SELECT … FOR UPDATE` and functions that write go to replicas, `SHOW` and `WITH … SELECT` to the primary
-          - nothing keeps such a write from changing a replica: its connections stay as they are
-          - `BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are still split; use the API's `begin()`
-          - a read that needs a variable, temporary table or lock of its session is routed like any other read
-          - `trx_stickiness` is not set: a transaction does not bind its reads to its server
-          - the service level is eventual: a replica may not have yet what was just written, and is not waited for; in a session `"master_on_write": 1` avoids it, elsewhere `db.primary()`
+            compat classic (from the section) in `shop`
+              in force:
+              - a statement is a read when its first token is `SELECT`: `SELECT … FOR UPDATE` and functions that write go to replicas, `SHOW` and `WITH … SELECT` to the primary
+              - nothing keeps such a write from changing a replica: its connections stay as they are
+              - `BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are still split; use the API's `begin()`
+              - a read that needs a variable, temporary table or lock of its session is routed like any other read
+              - `trx_stickiness` is off: what `start_transaction` begins does not bind reads to its server, `begin()` does
+              - the service level is eventual: a replica may not have yet what was just written, and is not waited for; in a session `"master_on_write": 1` avoids it, elsewhere `db.primary()`
 
-        ms.json: 1 section, 0 errors, 0 warnings
-        exit code 0
-    "#]],
+            ms.json: 1 section, 0 errors, 0 warnings
+            exit code 0
+        "#]],
     );
 }
 

@@ -123,25 +123,22 @@ fn a_transaction_is_told_what_it_cannot_do_yet() {
             /*ms=replica*/ UPDATE orders SET paid = 1
             is a write: this kind of statement is not on the list of reads (`UPDATE`)
             has a hint that asks for a replica
-            goes to copy1 (replica)
-            hint replica -> 2 replicas -> roundrobin -> copy1 -> opened
+            goes to main (primary)
+            hint replica -> transaction on primary -> 1 primary -> roundrobin -> main -> opened
 
             steps
-               by          reason                         leads to
-            1  router      a hint asks for a replica      1 primary, 2 replicas
-            2  router      a hint asks for a replica      2 replicas
-            3  roundrobin  its turn                       `copy1`
-            4  router      a connection to it was opened  `copy1`
+               by          reason                              leads to
+            1  router      a hint asks for a replica           1 primary, 2 replicas
+            2  router      a transaction keeps to one primary  1 primary
+            3  roundrobin  the only candidate left             `main`
+            4  router      a connection to it was opened       `main`
 
             candidates, before anything is asked
             server  role     share
-            copy1   replica  50.0 %  next
-            copy2   replica  50.0 %
+            main    primary  100.0 %  next
 
             would be asked
-            - `copy1`: a connection
-
-            note: `trx_stickiness` does not bind statements to a transaction's server yet: one of `begin()` runs on its primary whatever is said here; one that was begun as SQL text is not seen, and its statements are routed as shown
+            - `main`: a connection
             exit code 0
         "#]],
     );
