@@ -253,13 +253,23 @@ pub(crate) fn control_of(cluster: &Cluster, core: &Core, effect: Effect) -> Opti
 /// The server has answered a statement that the session has to know of; `done` says how.
 #[cold]
 pub(crate) fn answered(session: &mut Session, control: Control, server: ServerIx, done: bool) {
-    let Session { slots, core, .. } = session;
+    let Session { cluster, slots, core } = session;
     if slots.get(server).is_none_or(|slot| slot.lease.phase() == Phase::Broken) {
         // The next statement will find out.
         return;
     }
     if control.is_setting {
         core.holdings.answered(slots, server, done);
+        return;
+    }
+    if core.trx.guarded {
+        // Only statements that commit implicitly get here, the others are the guard's to refuse. It keeps its connection.
+        if done {
+            let name = &cluster.member(server).pool.server();
+            cluster.inner.hooks.warn(format!(
+                "a statement has committed the transaction on server `{name}`, as definitions do: what follows is outside of it"
+            ));
+        }
         return;
     }
     match done {

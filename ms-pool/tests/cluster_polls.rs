@@ -47,8 +47,7 @@ async fn cluster(name: &str) -> Cluster {
 async fn is_sound(db: &Cluster, what: &str) {
     eventually(&format!("the slots of `{what}`"), async || db.state().iter().all(|it| it.in_use == 0)).await;
     for side in [db.primary(), db.replica()] {
-        let sql =
-            "SELECT CONCAT(@@autocommit + 0, ' ', DATABASE(), ' ', COALESCE(@polled, 'none'), ' ', @@character_set_client)";
+        let sql = "SELECT CONCAT(@@autocommit + 0, ' ', DATABASE(), ' ', COALESCE(@polled, 'none'), ' ', @@character_set_client)";
         let row = sqlx::raw_sql(sql).fetch_one(side).await.unwrap();
         let is: String = row.try_get_unchecked(0).unwrap();
         assert_eq!(is, "1 test none utf8mb4", "{what}");

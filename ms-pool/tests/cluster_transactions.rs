@@ -290,12 +290,11 @@ async fn a_guard_in_a_session_sees_its_state_and_leaves_it() {
 
     let mut tx = session.begin(TxOptions::default()).await.unwrap();
     run(&mut tx, &insert).await.unwrap();
+    let id: i64 = sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&mut tx).await.unwrap();
     drop(tx);
     assert!(!session.in_transaction());
-    eventually("the rollback", async || {
-        number(&primary_url(), "SELECT COUNT(*) FROM information_schema.innodb_trx").await == 0
-    })
-    .await;
+    let open = format!("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {id}");
+    eventually("the rollback", async || number(&primary_url(), &open).await == 0).await;
     run(&mut session, &insert).await.unwrap();
     assert_eq!(seen(&table).await, 2);
 }
@@ -401,4 +400,23 @@ async fn a_first_statement_that_finds_no_server_says_which_and_why() {
     assert!(error.to_string().contains("dead"), "{error}");
     assert!(session.in_transaction(), "nothing was begun, and the next statement may find a server");
     session.rollback().await.unwrap();
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_definition_inside_a_guard_commits_and_is_warned_of() {
+    let warnings = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let heard = std::sync::Arc::clone(&warnings);
+    let db = support::builder().0.on_warning(move |it| heard.lock().unwrap().push(it.to_string())).build().unwrap();
+    let table = table("trx_definition", "id INT PRIMARY KEY AUTO_INCREMENT").await;
+    let insert = format!("INSERT INTO {table} VALUES ()");
+    let mut tx = db.begin().await.unwrap();
+    run(&mut tx, &insert).await.unwrap();
+    run(&mut tx, "CREATE TABLE IF NOT EXISTS trx_definition_other (id INT)").await.unwrap();
+    assert_eq!((tx.server(), seen(&table).await), ("primary", 1));
+    run(&mut tx, &insert).await.unwrap();
+    tx.rollback().await.unwrap();
+    assert_eq!(seen(&table).await, 2, "there was nothing to roll back any more");
+    let warnings = warnings.lock().unwrap();
+    assert!(warnings.iter().any(|it| it.contains("has committed the transaction on server `primary`")), "{warnings:?}");
 }
