@@ -16,9 +16,9 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ms_filters::{
-    Failover, FailureMemory, Filter, Inputs, NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, Request, Rng,
-    Role, RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Table, TableName, TableRule,
-    Tables, Topology, View, narrow_fn, user_fn,
+    Failover, FailureMemory, Filter, Held, Inputs, NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, Reason,
+    Request, Rng, Role, RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Stickiness, Table,
+    TableName, TableRule, Tables, Topology, Transaction, View, narrow_fn, user_fn,
 };
 use ms_hints::{Access, Level, Options, Statement};
 
@@ -101,6 +101,27 @@ fn remember(c: &mut Criterion) {
     }
 }
 
+/// What transactions and the state of sessions add: to be compared with "3 servers, random".
+fn bind(c: &mut Criterion) {
+    let router = router(2, |_| 1, vec![Box::new(Random::new())]);
+    let replica = router.topology().list(Role::Replica)[0];
+    let mut row = |name: &str, change: &dyn Fn(&mut Request<'_>)| {
+        let name = format!("3 servers, random, {name}");
+        run_with(c, &name, &router, &AllOpen, b"SELECT 1", Access::Read, change);
+    };
+    row("transaction begins", &|request| {
+        request.settings.stickiness = Stickiness::On;
+        request.transaction = Transaction::Begun { read_only: true };
+    });
+    row("transaction bound", &|request| {
+        request.settings.stickiness = Stickiness::On;
+        request.transaction = Transaction::Pinned(replica);
+    });
+    row("state held", &|request| {
+        request.held = Some(Held { server: replica, reason: Reason::HeldTable, takes_writes: false });
+    });
+}
+
 fn build(c: &mut Criterion) {
     c.bench_function("build 1,000 servers", |b| {
         b.iter(|| {
@@ -133,6 +154,18 @@ fn row_of(
 }
 
 fn run(c: &mut Criterion, name: &str, router: &Router, view: &dyn View, sql: &'static [u8], access: Access) {
+    run_with(c, name, router, view, sql, access, &|_| {});
+}
+
+fn run_with(
+    c: &mut Criterion,
+    name: &str,
+    router: &Router,
+    view: &dyn View,
+    sql: &'static [u8],
+    access: Access,
+    change: &dyn Fn(&mut Request<'_>),
+) {
     let cluster = router.cluster_memory();
     let mut statement = Statement::parse(sql, &Options::default());
     statement.access = access;
@@ -142,6 +175,7 @@ fn run(c: &mut Criterion, name: &str, router: &Router, view: &dyn View, sql: &'s
         b.iter(|| {
             let mut request = Request::new(black_box(&statement));
             request.tables = Tables::Named(&tables);
+            change(&mut request);
             router.start(black_box(&mut Inputs {
                 request: &request,
                 view,
@@ -163,5 +197,5 @@ fn router(replicas: usize, weight: impl Fn(usize) -> u16, filters: Vec<Box<dyn F
     Router::new(topology.expect("there are few"), pipeline, Failover::default())
 }
 
-criterion_group!(benches, decide, remember, build);
+criterion_group!(benches, decide, remember, bind, build);
 criterion_main!(benches);

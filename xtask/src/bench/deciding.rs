@@ -28,11 +28,15 @@ const TABLES: [Promise; 3] = [
     ("tables/new_1kb", "tables of a join of 1 KB, new", 250e3),
 ];
 
-const DECIDE: [Promise; 6] = [
+const DECIDE: [Promise; 10] = [
     ("3 servers, random", "decide, 3 servers, random", 60.0),
     ("3 servers, random once", "decide, 3 servers, random once", 60.0),
     ("3 servers, roundrobin", "decide, 3 servers, roundrobin", 60.0),
     ("3 servers, narrowed by nothing, random", "decide, 3 servers, a narrowing filter, random", 90.0),
+    ("3 servers, random, transaction begins", "decide, 3 servers, a transaction begins", 80.0),
+    ("3 servers, random, transaction bound", "decide, 3 servers, in a bound transaction", 80.0),
+    ("3 servers, random, state held", "decide, 3 servers, where the session's state is", 80.0),
+    ("3 servers, random, remembering, one avoided", "decide, 3 servers, one remembered as failed", 80.0),
     ("64 servers, random", "decide, 64 servers, random", 300.0),
     ("64 servers, roundrobin", "decide, 64 servers, roundrobin", 300.0),
 ];
