@@ -8,13 +8,17 @@ use std::{fmt, sync::Arc};
 use futures_core::stream::BoxStream;
 use futures_util::TryStreamExt;
 use ms_filters::{Role, ServerIx};
-use sqlx_core::sql_str::{SqlSafeStr, SqlStr};
+use sqlx_core::{
+    ext::async_stream::TryAsyncStream,
+    sql_str::{SqlSafeStr, SqlStr},
+};
 use sqlx_mysql::{MySqlArguments, MySqlQueryResult, MySqlRow};
 
 use crate::{
     Error, Session,
     pool::Stmt,
-    run::{Item, failed},
+    run::{Item, failed, forward},
+    transaction::control_of,
 };
 
 /// A statement prepared on one connection of a session; from [`Session::prepare`].
@@ -51,13 +55,19 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// As any statement, and with the server's error when it cannot be prepared.
+    /// As any statement, and with the server's error when it cannot be prepared. In `strict`, [`Error::Refused`] for what
+    /// begins or ends a transaction, and for settings that the session's other connections have to be told.
     ///
     /// # Cancel safety
     ///
     /// Dropped before the answer it costs the connection.
     pub async fn prepare(&mut self, sql: impl SqlSafeStr) -> Result<Prepared, sqlx::Error> {
         let stmt = Stmt::prepared(sql.into_sql_str());
+        if control_of(&self.cluster, &self.core, self.effect_of(&stmt)).is_some() {
+            let why = "a statement that stays with its connection cannot begin or end transactions or set what all \
+                       connections are told: send it as text, or use the session's calls";
+            return Err(Error::Refused { why: why.into() }.into());
+        }
         let server = self.route(&stmt, None).await?.server;
         let role = self.cluster.member(server).role;
         let slot = self.slots.use_now(server).expect("it was routed there");
@@ -95,12 +105,16 @@ impl Prepared {
 
     /// Runs it on its connection and streams the answer. `session` is the one it was prepared in.
     ///
+    /// In a transaction that waits for its server (`strict`) this is its first statement, so the transaction is bound to the
+    /// statement's server.
+    ///
     /// After [`Session::select_db`] or [`Session::set_charset`] the server is told to prepare it anew, for the new setting.
     ///
     /// # Errors
     ///
     /// The server's, [`Error::PreparedLost`] when the connection is not the session's any more (it was lost, replaced by
-    /// [`Session::change_user`], or this is another session), and the connection's own when it breaks. There is no second
+    /// [`Session::change_user`], or this is another session), [`Error::Refused`] when the session is in a transaction on
+    /// another server (`strict`), and the connection's own when it breaks. There is no second
     /// try elsewhere.
     ///
     /// # Cancel safety
@@ -109,6 +123,18 @@ impl Prepared {
     pub fn fetch<'s>(&self, session: &'s mut Session, arguments: MySqlArguments) -> BoxStream<'s, Item> {
         session.take_in_spare();
         session.core.last_text.forget();
+        let strict = session.cluster.inner.rules.is_strict() || session.core.trx.guarded;
+        if strict && session.core.trx.is_open() {
+            let this = self.clone();
+            return Box::pin(TryAsyncStream::new(move |out| async move {
+                session.join_transaction(this.server).await?;
+                forward(this.send(session, arguments), &out).await
+            }));
+        }
+        self.send(session, arguments)
+    }
+
+    fn send<'s>(&self, session: &'s mut Session, arguments: MySqlArguments) -> BoxStream<'s, Item> {
         // Not moved to the end of the list, which is the server used last.
         let slot = session.slots.0.iter_mut().find(|slot| slot.server == self.server);
         let Some(slot) = slot.filter(|slot| slot.lease.identity().connection_id == self.connection_id) else {

@@ -127,7 +127,10 @@ fn refused(session: &mut Session, routed: Routed, error: sqlx::Error) -> Result<
     Err(error)
 }
 
-async fn forward(mut answer: Guarded<'_>, out: &Yielder<Part>) -> Result<(), sqlx::Error> {
+pub(crate) async fn forward(
+    mut answer: impl Stream<Item = Item> + Unpin,
+    out: &Yielder<Part>,
+) -> Result<(), sqlx::Error> {
     while let Some(item) = answer.next().await {
         out.r#yield(item?).await;
     }

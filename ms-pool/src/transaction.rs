@@ -380,6 +380,30 @@ pub(crate) async fn begin_at(
     }
 }
 
+impl Session {
+    /// A statement that stays with `server` is about to run there, as part of the transaction.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] when that is bound to another server; as beginning does.
+    pub(crate) async fn join_transaction(&mut self, server: ServerIx) -> Result<(), sqlx::Error> {
+        let Self { cluster, slots, core } = self;
+        check(cluster, core, slots)?;
+        if let Some(bound) = core.trx.bound().filter(|bound| *bound != server) {
+            let name = |server| cluster.member(server).pool.server();
+            let (own, other) = (name(server), name(bound));
+            let why = format!("the statement was prepared on server `{own}`, and the transaction is on `{other}`");
+            return Err(Error::Refused { why: why.into() }.into());
+        }
+        if core.trx.waits_for_server() && slots.get(server).is_some() {
+            begin_at(cluster, core, slots, server).await?;
+        }
+        let stickiness = core.trx.stickiness(cluster.inner.rules.settings.stickiness);
+        core.trx.at(server, None, stickiness);
+        Ok(())
+    }
+}
+
 /// How a transaction ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum End {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use ms_filters::Role;
 use ms_pool::{Cluster, Consistency, Error, Isolation, Session, TxOptions};
-use sqlx::{AssertSqlSafe, Executor, Row};
+use sqlx::{AssertSqlSafe, Executor, Row, mysql::MySqlArguments};
 use support::{cluster, configured, direct, eventually, number, primary_url, table};
 
 fn read_only() -> TxOptions {
@@ -419,4 +419,28 @@ async fn a_definition_inside_a_guard_commits_and_is_warned_of() {
     assert_eq!(seen(&table).await, 2, "there was nothing to roll back any more");
     let warnings = warnings.lock().unwrap();
     assert!(warnings.iter().any(|it| it.contains("has committed the transaction on server `primary`")), "{warnings:?}");
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_statement_that_stays_with_its_connection_joins_the_transaction_there_or_is_refused() {
+    let db = cluster();
+    let table = table("trx_prepared", "id INT PRIMARY KEY AUTO_INCREMENT").await;
+    let mut session = db.session();
+    let insert = AssertSqlSafe(format!("INSERT INTO {table} VALUES ()"));
+    let insert = Session::prepare(&mut session, insert).await.unwrap();
+    let read = Session::prepare(&mut session, "SELECT 1").await.unwrap();
+    assert_eq!((insert.role(), read.role()), (Role::Primary, Role::Replica));
+    session.start_transaction(TxOptions::default()).await.unwrap();
+    insert.execute(&mut session, MySqlArguments::default()).await.unwrap();
+    let refused = read.execute(&mut session, MySqlArguments::default()).await.unwrap_err();
+    assert!(matches!(Error::of(&refused), Some(Error::Refused { .. })), "{refused}");
+    session.rollback().await.unwrap();
+    assert_eq!(seen(&table).await, 0, "it began with the prepared statement");
+    read.execute(&mut session, MySqlArguments::default()).await.unwrap();
+    for control in ["COMMIT", "SET time_zone = '+01:00'"] {
+        let refused = Session::prepare(&mut session, control).await.unwrap_err();
+        assert!(matches!(Error::of(&refused), Some(Error::Refused { .. })), "{control}: {refused}");
+    }
+    assert!(!session.in_transaction());
 }
