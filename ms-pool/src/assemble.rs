@@ -24,6 +24,7 @@ use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
     Builder, Cluster, Error, Statistics,
+    bridge::Bridges,
     builder::Callbacks,
     census::Census,
     class::Classes,
@@ -340,6 +341,30 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
     finish(builder, nodes, plan)
 }
 
+/// One primary that everything goes to.
+pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
+    let dial = Dial::ready(options);
+    let node = Node {
+        server: Server::primary("primary"),
+        address: dial.to_string(),
+        target: Target { server: "primary".into(), dial, belt: Belt::Off, init: Vec::new() },
+        limits: limits(PoolSettings::default()),
+    };
+    let switches = Settings { mode: Some(Mode::PrimaryOnly), ..Settings::default() }.resolve();
+    let plan = Plan {
+        section: None,
+        pipeline: Pipeline::default(),
+        failover: ms_filters::Failover::default(),
+        rules: rules(switches, false, None, &[]),
+        lazy: true,
+        warnings: Vec::new(),
+        counting: true,
+        server_charset: false,
+        transient: None,
+    };
+    finish(Builder::default(), vec![node], plan).expect("one server is not too many")
+}
+
 /// What is left to say once the servers are known.
 struct Plan {
     section: Option<String>,
@@ -365,6 +390,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
             pool: ServerPool::new(node.target, node.limits),
         })
         .collect();
+    let bridges = Bridges::new(topology.servers().len(), builder.sqlx_pool_connections);
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
     let statistics = plan.counting.then(|| builder.statistics.unwrap_or_else(Statistics::process));
@@ -387,6 +413,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         classes: Classes::default(),
         transient: plan.transient,
         tables: wants_tables.then(KnownTables::default),
+        bridges,
     }))
 }
 

@@ -7,7 +7,7 @@
 //! [`Builder::build`] reads files but opens no connection and needs no runtime. [`Builder::connect`] also opens the servers,
 //! as `lazy_connections` says.
 
-use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, fmt, num::NonZeroU32, path::PathBuf, sync::Arc};
 
 use ms_config::{Mode, PoolSettings, Settings};
 use ms_filters::{Call, Choice, Choices, Filter, UserCallback, UserMultiCallback};
@@ -44,6 +44,7 @@ pub struct Builder {
     pub(crate) settings: Settings,
     pub(crate) mode: Option<Mode>,
     pub(crate) pool: Option<PoolSettings>,
+    pub(crate) sqlx_pool_connections: Option<NonZeroU32>,
     pub(crate) lazy: Option<bool>,
     pub(crate) seed: Option<u64>,
     pub(crate) statistics: Option<Arc<Statistics>>,
@@ -156,6 +157,13 @@ impl Builder {
     /// Limits and deadlines of the connections to every server; wins over the section.
     pub fn pool(mut self, pool: PoolSettings) -> Self {
         self.pool = Some(pool);
+        self
+    }
+
+    /// How many of a server's `max_connections` [`Cluster::sqlx_pool`] has for itself; half of them unless set. Where it
+    /// would be all of them, there is no such pool.
+    pub fn sqlx_pool_connections(mut self, connections: NonZeroU32) -> Self {
+        self.sqlx_pool_connections = Some(connections);
         self
     }
 
