@@ -259,7 +259,7 @@ impl Builder {
     ///
     /// It is called once for each such entry while the cluster is built. The filters of this crate cannot be replaced. A name that is in
     /// the file and not registered makes its section unusable. What filters are made of is in [`ms_filters`]: a closure will do
-    /// ([`narrow_fn`](ms_filters::narrow_fn)), or an implementation of [`Filter`](ms_filters::Filter) as in the example
+    /// ([`narrow_fn`](ms_filters::narrow_fn)), or an implementation of [`Filter`] as in the example
     /// `zone_aware` of this crate.
     ///
     /// # Examples
