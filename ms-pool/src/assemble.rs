@@ -25,6 +25,7 @@ use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
     Builder, Cluster, Error, Statistics,
+    bridge::Bridges,
     builder::Callbacks,
     census::Census,
     class::Classes,
@@ -346,6 +347,32 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
     finish(builder, nodes, plan)
 }
 
+/// One primary that everything goes to.
+pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
+    let dial = Dial::ready(options);
+    let node = Node {
+        server: Server::primary("primary"),
+        address: dial.to_string(),
+        target: Target { server: "primary".into(), dial, belt: Belt::Off, init: Vec::new() },
+        limits: limits(PoolSettings::default()),
+    };
+    let switches = Settings { mode: Some(Mode::PrimaryOnly), ..Settings::default() }.resolve();
+    let plan = Plan {
+        section: None,
+        pipeline: Pipeline::default(),
+        failover: ms_filters::Failover::default(),
+        // A lone server is never left out.
+        retry_after: None,
+        rules: rules(switches, false, None, &[]),
+        lazy: true,
+        warnings: Vec::new(),
+        counting: true,
+        server_charset: false,
+        transient: None,
+    };
+    finish(Builder::default(), vec![node], plan).expect("one server is not too many")
+}
+
 /// What is left to say once the servers are known.
 struct Plan {
     section: Option<String>,
@@ -380,6 +407,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         let pool = ServerPool::watched(node.target, node.limits, watch);
         members.push(Member { role, address: node.address.into(), pool });
     }
+    let bridges = Bridges::new(topology.servers().len(), builder.sqlx_pool_connections);
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
     let roles = router.topology().servers().iter().map(Server::role);
@@ -401,6 +429,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         classes: Classes::default(),
         transient: plan.transient,
         tables: wants_tables.then(KnownTables::default),
+        bridges,
     }))
 }
 

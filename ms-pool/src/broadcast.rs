@@ -198,7 +198,7 @@ impl Session {
         core.wishes.get_or_insert_with(Box::<Wishes>::default).record(wish.clone());
         // What the next statement would replace is not asked; its successor will be told.
         slots.0.retain(|slot| match slot.lease.phase() {
-            Phase::Ready | Phase::Unread => true,
+            Phase::Ready | Phase::Unread | Phase::Lent => true,
             Phase::Broken => !strict,
             Phase::Asking => false,
         });

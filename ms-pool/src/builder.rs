@@ -7,7 +7,7 @@
 //! [`Builder::build`] reads files but opens no connection and needs no runtime. [`Builder::connect`] also opens the servers,
 //! as `lazy_connections` says.
 
-use std::{collections::HashMap, fmt, path::PathBuf, sync::Arc};
+use std::{collections::HashMap, fmt, num::NonZeroU32, path::PathBuf, sync::Arc};
 
 use ms_config::{Mode, PoolSettings, Settings};
 use ms_filters::{Call, Choice, Choices, Filter, UserCallback, UserMultiCallback};
@@ -44,6 +44,7 @@ pub struct Builder {
     pub(crate) settings: Settings,
     pub(crate) mode: Option<Mode>,
     pub(crate) pool: Option<PoolSettings>,
+    pub(crate) sqlx_pool_connections: Option<NonZeroU32>,
     pub(crate) lazy: Option<bool>,
     pub(crate) seed: Option<u64>,
     pub(crate) statistics: Option<Arc<Statistics>>,
@@ -159,6 +160,13 @@ impl Builder {
         self
     }
 
+    /// How many of a server's `max_connections` [`Cluster::sqlx_pool`] has for itself; half of them unless set. Where it
+    /// would be all of them, there is no such pool.
+    pub fn sqlx_pool_connections(mut self, connections: NonZeroU32) -> Self {
+        self.sqlx_pool_connections = Some(connections);
+        self
+    }
+
     /// Whether [`Builder::connect`] leaves servers unopened until they are needed; wins over the section.
     pub fn lazy(mut self, lazy: bool) -> Self {
         self.lazy = Some(lazy);
@@ -251,7 +259,7 @@ impl Builder {
     ///
     /// It is called once for each such entry while the cluster is built. The filters of this crate cannot be replaced. A name that is in
     /// the file and not registered makes its section unusable. What filters are made of is in [`ms_filters`]: a closure will do
-    /// ([`narrow_fn`](ms_filters::narrow_fn)), or an implementation of [`Filter`](ms_filters::Filter) as in the example
+    /// ([`narrow_fn`](ms_filters::narrow_fn)), or an implementation of [`Filter`] as in the example
     /// `zone_aware` of this crate.
     ///
     /// # Examples

@@ -12,10 +12,12 @@ use std::{
 use ms_config::{Diagnostic, Mode};
 use ms_filters::{ClusterMemory, Role, Router, ServerIx, Split};
 use ms_hints::{Access, Effect, Protocol, Route, SqlMode, Statement};
+use sqlx_mysql::MySqlConnectOptions;
 use tokio::time::Instant;
 
 use crate::{
     Builder, Counter, Error, On, Session, Statistics, Tx, TxOptions, assemble,
+    bridge::Bridges,
     census::Census,
     class::{Classes, Question},
     events::Hooks,
@@ -79,6 +81,7 @@ pub(crate) struct Inner {
     pub(crate) transient: Option<Transient>,
     /// `None` when no filter asks for tables.
     pub(crate) tables: Option<KnownTables>,
+    pub(crate) bridges: Bridges,
 }
 
 /// One server of the cluster.
@@ -134,6 +137,25 @@ impl Cluster {
     /// Cancel safe, see [`Builder::connect`].
     pub async fn connect(address: &str) -> Result<Cluster, Error> {
         assemble::builder_of(address)?.connect().await
+    }
+
+    /// A cluster of one server, for tests: reads and writes, `replica()`, hints for replicas, transactions, all of it
+    /// runs there, by the same rules otherwise as with a real one (text `BEGIN` is refused, for example).
+    ///
+    /// Takes the options that `#[sqlx::test]` hands to a test, and dials with them as they are. Neither environment nor files are
+    /// looked at; opens nothing.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use sqlx::mysql::MySqlConnectOptions;
+    ///
+    /// let db = ms_pool::Cluster::from_options(MySqlConnectOptions::new().host("127.0.0.1").username("app"));
+    /// assert_eq!(db.servers().count(), 1);
+    /// ```
+    #[must_use]
+    pub fn from_options(options: MySqlConnectOptions) -> Self {
+        assemble::one_server(options)
     }
 
     pub(crate) fn new(inner: Inner) -> Self {
@@ -196,6 +218,7 @@ impl Cluster {
     /// Cancel safe: the cluster is closed in any case, only the waiting ends.
     pub async fn close(&self) {
         let deadline = Instant::now() + CLOSE_LIMIT;
+        let bridges = self.inner.bridges.close(deadline);
         if let Some(census) = &self.inner.census {
             census.retire();
         }
@@ -203,6 +226,7 @@ impl Cluster {
         for member in &self.inner.members {
             member.pool.close(Instant::now()).await;
         }
+        bridges.await;
         for member in &self.inner.members {
             member.pool.close(deadline).await;
         }
@@ -248,7 +272,11 @@ impl Cluster {
     #[must_use]
     pub fn state(&self) -> Vec<ServerState> {
         let states = self.servers().zip(&self.inner.members);
-        states.map(|(info, member)| ServerState::new(&info, &member.pool)).collect()
+        let state = |(at, (info, member)): (usize, (ServerInfo<'_>, &Member))| ServerState {
+            lent: self.inner.bridges.lent(at),
+            ..ServerState::new(&info, &member.pool)
+        };
+        states.enumerate().map(state).collect()
     }
 
     /// The servers: primaries first, each side in the order of the configuration.

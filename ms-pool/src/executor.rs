@@ -11,7 +11,7 @@ use std::{
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use ms_filters::{Attempt, Role, ServerIx, Step};
-use ms_hints::Route;
+use ms_hints::{Effect, Route, State};
 use sqlx_core::{
     acquire::Acquire,
     describe::Describe,
@@ -23,7 +23,7 @@ use sqlx_core::{
 use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTypeInfo};
 
 use crate::{
-    Cluster, Error, On, Session,
+    Cluster, Counter, Error, On, Session,
     pool::{HeldBy, Lease, Stmt, first_row},
     route::{Now, Routed, route_now},
     run::{Chance, Item, Replaceable, Rest, failed, once, run},
@@ -233,6 +233,70 @@ impl<'c> Acquire<'c> for &'c Cluster {
     /// cluster, which is what method call syntax finds.
     fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, MySql>, sqlx::Error>> {
         let why = "sqlx's `Transaction` cannot own a connection of this crate: call `begin()` of the cluster itself";
+        let error = Error::Refused { why: why.into() };
+        Box::pin(std::future::ready(Err(error.into())))
+    }
+}
+
+/// Lends the session's own connection to a primary to code that wants a bare one: temporary tables, variables and an open
+/// transaction of the session are there.
+///
+/// What is sent on it is not seen. So from then on the session's statements without a hint stay on that connection, for they may depend on
+/// it, and it is closed when the session ends. An open transaction on a replica has no such connection and is an
+/// error.
+///
+/// # Examples
+///
+/// ```no_run
+/// # use sqlx::Acquire;
+/// # async fn example(db: ms_pool::Cluster) -> Result<(), sqlx::Error> {
+/// let mut session = db.session();
+/// let conn = (&mut session).acquire().await?;
+/// sqlx::query("CREATE TEMPORARY TABLE wanted (id INT)").execute(&mut *conn).await?;
+/// sqlx::query("SELECT id FROM wanted").fetch_all(&mut session).await?; // on the same connection
+/// # Ok(())
+/// # }
+/// ```
+///
+/// # Cancel safety
+///
+/// Cancel safe. Statements on the bare connection are not, as ever with sqlx: before the session uses the connection again it makes sure
+/// that it is in step, for up to a second, and the next statement fails with [`Error::StateLost`] or
+/// [`Error::TransactionLost`] where it is not.
+impl<'c> Acquire<'c> for &'c mut Session {
+    type Database = MySql;
+    type Connection = &'c mut MySqlConnection;
+
+    fn acquire(self) -> BoxFuture<'c, Result<&'c mut MySqlConnection, sqlx::Error>> {
+        Box::pin(async move {
+            let server = self.route_only(&Stmt::text("BEGIN".into_sql_str()), Some(Route::Primary)).await?;
+            let Session { cluster, slots, core } = self;
+            let slot = slots.use_now(server).expect("it was routed there");
+            if cluster.member(server).role != Role::Primary {
+                let why = format!("the session is bound to `{}`, which is not a primary", slot.lease.server());
+                return Err(Error::Refused { why: why.into() }.into());
+            }
+            slot.wrote = true;
+            core.memory.note_write();
+            core.own_sql_mode = true;
+            if cluster.inner.rules.is_strict() {
+                let mut anything = Effect::NONE;
+                anything.state = State::UNKNOWN;
+                core.holdings.note(&mut slot.hold, anything, b"");
+            }
+            if slot.lease.dirty().is_none() {
+                cluster.count(Counter::DirtyClosed, 1);
+            }
+            slot.lease.hold_by(HeldBy::Bare);
+            Ok(slot.lease.lend())
+        })
+    }
+
+    /// Always fails: the end of sqlx's `Transaction` cannot be watched, and a session has to know of it. The error names
+    /// [`Session::begin`].
+    fn begin(self) -> BoxFuture<'c, Result<Transaction<'c, MySql>, sqlx::Error>> {
+        let why =
+            "sqlx's `Transaction` ends without the session's knowledge: call `Session::begin`, which takes `TxOptions`";
         let error = Error::Refused { why: why.into() };
         Box::pin(std::future::ready(Err(error.into())))
     }

@@ -60,6 +60,7 @@ mod run; // sends a routed statement
 mod tables; // which tables a statement names
 mod transient; // does again what failed with a passing error
 
+mod bridge; // a pool of sqlx's own
 mod census; // how many servers there are
 mod credentials; // where passwords come from
 mod error; // what can go wrong

@@ -567,8 +567,15 @@ async fn make_ready(
     let Some(slot) = slots.use_now(server) else {
         return Ok(false);
     };
-    if slot.lease.phase() == Phase::Unread {
+    let was_lent = slot.lease.phase() == Phase::Lent;
+    if was_lent || slot.lease.phase() == Phase::Unread {
         slot.lease.settle(SETTLE_LIMIT).await;
+    }
+    if was_lent && !slot.lease.is_ready() && core.trx.bound() != Some(server) {
+        // Whoever had it may have set up anything there.
+        let lost = Error::StateLost { server: Arc::clone(slot.lease.server()) };
+        slots.remove(server);
+        return Err(lost.into());
     }
     if is_outdated(core, slot) {
         if let Some(state) = slot.lease.dirty() {

@@ -48,6 +48,8 @@ pub struct ServerState {
     pub idle: usize,
     /// Connections in use or being made.
     pub in_use: usize,
+    /// How many of those belong to [`Cluster::sqlx_pool`](crate::Cluster::sqlx_pool), which may not have made them yet.
+    pub lent: u32,
     /// Tasks that wait for a connection.
     pub waiting: usize,
     /// Connections made since the start.
@@ -121,6 +123,7 @@ impl ServerState {
             max: state.max,
             idle: state.idle,
             in_use: state.in_use,
+            lent: 0,
             waiting: state.waiting,
             opened: state.counters.opened,
             failed: state.counters.failed,

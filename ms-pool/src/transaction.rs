@@ -303,7 +303,7 @@ pub(crate) fn check(cluster: &Cluster, core: &mut Core, slots: &mut Slots) -> Re
     }
     let phase = slots.get(server).map(|slot| slot.lease.phase());
     match phase {
-        Some(Phase::Ready | Phase::Unread) => return Ok(()),
+        Some(Phase::Ready | Phase::Unread | Phase::Lent) => return Ok(()),
         _ if core.trx.guarded => return Err(lost(cluster, server)),
         _ => {}
     }

@@ -77,6 +77,21 @@ async fn login(target: &Target, limits: &Limits) -> Result<MySqlConnection, Erro
     connect(&with_password(&options, &changed)).await.map_err(failed)
 }
 
+/// All that it takes to connect, for somebody else to do it.
+///
+/// # Errors
+///
+/// The password or a file of certificates cannot be had.
+pub(super) async fn connect_options(target: &Target, limits: &Limits) -> Result<MySqlConnectOptions, Error> {
+    match &target.dial {
+        Dial::Ready(options) => Ok((*options.0).clone()),
+        Dial::Configured(it) => {
+            let options = options(it, target, limits).await?;
+            Ok(with_password(&options, &password(it, target).await?))
+        }
+    }
+}
+
 /// The driver's own login.
 async fn connect(options: &MySqlConnectOptions) -> Result<MySqlConnection, sqlx::Error> {
     unpanicked(options.connect()).await.unwrap_or_else(|| Err(gibberish()))

@@ -11,6 +11,7 @@ use ms_hints::Transaction;
 use sqlx_core::connection::Connection;
 use sqlx_core::describe::Describe;
 use sqlx_core::executor::Executor;
+use sqlx_core::row::Row;
 use sqlx_core::sql_str::{AssertSqlSafe, SqlStr};
 use sqlx_core::transaction::TransactionManager;
 use sqlx_mysql::{
@@ -175,6 +176,12 @@ impl Lease {
         &mut self.link_and_wire().0.link.conn
     }
 
+    /// As [`expose`](Self::expose), for a connection that is to be used again: before that it has to show that it is in step.
+    pub(crate) fn lend(&mut self) -> &mut MySqlConnection {
+        self.wire.phase = Phase::Lent;
+        self.expose()
+    }
+
     /// The bare connection, to look at.
     pub(crate) fn bare(&self) -> &MySqlConnection {
         &self.held().link.conn
@@ -240,9 +247,25 @@ impl Lease {
 
     /// Reads what is left of an answer that was given up between two rows; a connection in any other phase is left
     /// alone. Whether it is ready afterwards, [`is_ready`](Self::is_ready) tells.
+    ///
+    /// One that was lent is asked for a number that nobody could have guessed: an answer left over from what its borrower
+    /// did is another one.
     pub(crate) async fn settle(&mut self, limit: Duration) {
-        if self.wire.phase == Phase::Unread {
-            self.drain(limit).await;
+        match self.wire.phase {
+            Phase::Unread => self.drain(limit).await,
+            Phase::Lent => self.fall_into_step(limit).await,
+            _ => {}
+        }
+    }
+
+    async fn fall_into_step(&mut self, limit: Duration) {
+        let number = fastrand::u64(..);
+        // The first poll, which follows at once, sets a stricter mark.
+        self.wire.phase = Phase::Unread;
+        let rows = self.run_text(&format!("SELECT {number}"), limit).await;
+        let says = |row: &MySqlRow| row.try_get_unchecked::<u64, _>(0).is_ok_and(|it| it == number);
+        if self.is_ready() && !rows.is_ok_and(|rows| matches!(&rows[..], [row] if says(row))) {
+            self.wire.phase = Phase::Broken;
         }
     }
 
@@ -403,6 +426,7 @@ impl Drop for Lease {
         };
         match self.wire.phase {
             Phase::Ready if self.dirty.is_some() || !self.apart.is_none() || self.exposed => link.close(),
+            Phase::Lent => link.close(),
             Phase::Ready if self.transaction => {
                 let mut open = Lease::new(link, slot);
                 open.transaction = true;

@@ -26,6 +26,7 @@ mod guarded; // a statement's answer, watched
 mod holders; // who holds a connection, and since when
 mod kill; // tells the server that nobody is listening any more
 mod lease; // the right to use a connection
+mod lend; // slots and set-up for connections that sqlx's pool makes
 mod limits; // how many, how long
 mod link; // a connection and what is known about it
 mod outage; // a server that could not be reached
@@ -47,6 +48,7 @@ pub(crate) use self::{
     first_row::first_row,
     guarded::Guarded,
     lease::Lease,
+    lend::ReservedSlots,
     limits::Limits,
     phase::Phase,
     server_pool::ServerPool,

@@ -14,6 +14,8 @@ pub(crate) enum Phase {
     Unread,
     /// Unknown: a poll is under way, or its future was dropped. The server may be working on it still.
     Asking,
+    /// Unknown: somebody outside has it, or had. See [`Lease::lend`](super::Lease::lend).
+    Lent,
     /// Never will be: the connection failed.
     Broken,
 }

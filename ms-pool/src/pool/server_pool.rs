@@ -246,6 +246,19 @@ impl ServerPool {
         Ok(Slot(Arc::clone(self)))
     }
 
+    /// Several turns at once.
+    pub(super) async fn slots(
+        self: &Arc<Self>,
+        count: u32,
+        began: Instant,
+        deadline: Instant,
+    ) -> Result<Vec<Slot>, Error> {
+        let _counted = Waiting::new(&self.waiting);
+        let permits = self.in_time(began, deadline, self.slots.acquire_many(count)).await?;
+        permits.forget();
+        Ok((0..count).map(|_| Slot(Arc::clone(self))).collect())
+    }
+
     async fn in_time<T, E>(
         &self,
         began: Instant,
@@ -547,7 +560,11 @@ impl ServerPool {
         }
     }
 
-    fn slots_out(&self) -> usize {
+    pub(super) fn setup(&self) -> &Setup {
+        &self.setup
+    }
+
+    pub(super) fn slots_out(&self) -> usize {
         (self.limits.max_connections.get() as usize).saturating_sub(self.slots.available_permits())
     }
 

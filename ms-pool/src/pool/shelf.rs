@@ -96,6 +96,12 @@ impl Shelf {
         self.idle.drain(..).map(|it| it.link).collect()
     }
 
+    /// Takes out the oldest until at most `keep` are left.
+    pub(super) fn shrink(&mut self, keep: usize) -> Vec<Link> {
+        let surplus = self.idle.len().saturating_sub(keep);
+        self.idle.drain(..surplus).map(|it| it.link).collect()
+    }
+
     /// Nothing will be put here any more.
     pub(super) fn close(&mut self) -> Vec<Link> {
         self.closed = true;

@@ -17,6 +17,8 @@ pub(super) fn variables(cluster: &Cluster) -> Vec<(String, String)> {
         add(format!("MS_TEST_{suffix}"), server.url());
         add(format!("MS_TEST_SOCKET_{suffix}"), server.socket().display().to_string());
     }
+    // What sqlx's own test macro looks for.
+    add("DATABASE_URL".to_owned(), cluster.servers()[0].url());
     add("MS_TEST_CONTROL".to_owned(), cluster.control_socket().display().to_string());
     add("MS_TEST_CA".to_owned(), cluster.certificates().ca.display().to_string());
     add("MS_TEST_WRONG_CA".to_owned(), cluster.certificates().wrong_ca.display().to_string());
