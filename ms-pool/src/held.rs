@@ -62,6 +62,12 @@ pub(crate) fn is_setting(effect: Effect) -> bool {
 }
 
 impl Holdings {
+    /// Whether a statement can depend on anything.
+    #[inline]
+    pub(crate) fn bind_any(&self) -> bool {
+        self.any
+    }
+
     /// Whether a connection must be told something before it is used.
     #[inline]
     pub(crate) fn is_behind(&self, hold: Hold) -> bool {
@@ -159,10 +165,8 @@ fn binding(cluster: &Cluster, slots: &[Slot], statement: &Statement<'_>) -> Opti
 /// # Errors
 ///
 /// [`Error::StateLost`], once, if one of them held something.
-pub(crate) fn check(core: &mut Core, slots: &mut Slots) -> Result<(), Error> {
-    if !core.holdings.any {
-        return Ok(());
-    }
+#[cold]
+pub(crate) fn check(slots: &mut Slots) -> Result<(), Error> {
     let abandoned = |slot: &Slot| slot.lease.phase() == Phase::Asking && binds(slot.hold.state);
     let lost = slots
         .0

@@ -145,7 +145,9 @@ pub(crate) fn route_now(
     {
         return Now::Refused(lost.into());
     }
-    if let Err(lost) = held::check(core, slots) {
+    if core.holdings.bind_any()
+        && let Err(lost) = held::check(slots)
+    {
         return Now::Refused(lost.into());
     }
     let question = Question::new(cluster, core, stmt, route);
