@@ -116,6 +116,17 @@ fn every_wrong_expectation_is_noticed() {
             (json!([{"select_db": "@db", "expect": {"error": true}}]), "an error", "success"),
             (json!([{"sql": "DO 1"}, {"set_charset": "nonsense"}]), "success", "nonsense"),
             (json!([{"autocommit": true, "expect": {"error": true}}]), "an error", "success"),
+            (json!([{"begin": true, "expect": {"error": true}}]), "an error", "success"),
+            (json!([{"begin": {"name": "no*/name"}}]), "success", "cannot name a transaction"),
+            (json!([{"commit": true, "expect": {"error": {"code": 2013}}}]), "{\"code\":2013}", "success"),
+            (json!([{"rollback": true, "expect": {"error": true}}]), "an error", "success"),
+            (json!([{"qos": {"level": "strong"}, "expect": {"error": true}}]), "an error", "success"),
+            (json!([{"qos": {"level": "strong", "age": 1}}]), "success", "MYSQLND_MS_QOS_CONSISTENCY_EVENTUAL"),
+            (
+                json!([{"qos": {"level": "eventual", "age": -1}, "expect": {"error": {"contains": "GTID"}}}]),
+                "GTID",
+                "positive",
+            ),
             (json!([{"sql": "DO 1"}, {"change_user": {"password": "wrong"}}]), "success", "\"code\":1045"),
             (json!([{"classify": "SELECT 1", "expect": {"value": "master"}}, {"sql": "DO 1"}]), "master", "slave"),
             (
