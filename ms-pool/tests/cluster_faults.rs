@@ -193,7 +193,7 @@ async fn a_transaction_on_a_killed_primary_is_reported_once_and_gone() {
     // From here on the connection is not asked any more.
     let after = insert(5).execute(&mut tx).await.unwrap_err();
     assert!(matches!(Error::of(&after), Some(Error::TransactionLost { .. })), "{after:?}");
-    assert_eq!(code(&tx.commit().await.unwrap_err()), 2013);
+    assert_eq!(code(&tx.commit().await.unwrap_err()), 2006);
     assert!([2006, 2013].contains(&code(&other.commit().await.unwrap_err())));
     assert!([2003, 2013].contains(&code(&insert(6).execute(&mut session).await.unwrap_err())));
     assert_eq!(code(&db.begin().await.unwrap_err()), 2003);

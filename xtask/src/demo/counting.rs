@@ -67,6 +67,7 @@ fn meaning(counter: Counter) -> &'static str {
         Counter::StateBound => "it followed the session's state",
         Counter::RememberedSkipped => "a server was left out that had failed",
         Counter::RememberedRetried => "such a server was tried again",
+        Counter::ReplicaObserved => "a replica would have been chosen",
         Counter::PrimaryRefused => "a primary refused to write",
         Counter::ServerMoved => "an address led to another server",
         Counter::DirtyClosed => "a changed connection was closed",
