@@ -11,11 +11,21 @@
 //! So there are two kinds of ids and of sets, [`mariadb::GtidSet`] and [`mysql::GtidSet`], with the same operations where
 //! these mean something: read, print, union, intersect, subtract, `contains_all`.
 //!
+//! On top of these, what was written is a [`Position`], what a server was seen to have is [`Evidence`], and both come
+//! from a [`source::GtidSource`]: one way of asking a server, as statements and the meaning of their rows.
+//!
 //! Nothing in this crate reads a clock, the environment or the network.
 #![forbid(unsafe_code)]
 
 pub mod mariadb; // domain-server-sequence
 pub mod mysql; // uuid[:tag]:sequence
-mod parse; // what a text must look like to be an id
+mod parse; // what a text must look like to be an id or a set
+mod position; // what was written, and whether a server's evidence covers it
+pub mod source; // which SQL to run, and what its rows mean
+mod value; // ids that only the user's SQL understands
 
-pub use self::parse::{MAX_PARTS, MAX_TEXT, ParseGtidError, ParseSetError};
+pub use self::{
+    parse::{MAX_PARTS, MAX_TEXT, ParseGtidError, ParseSetError},
+    position::{Coverage, Evidence, Position},
+    value::{Value, ValueError},
+};
