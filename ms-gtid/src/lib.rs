@@ -29,3 +29,7 @@ pub use self::{
     position::{Coverage, Evidence, Position},
     value::{Value, ValueError},
 };
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -43,7 +43,7 @@ impl Counter {
     }
 
     /// A number is the state of the counter; what is no number, the SQL has to know.
-    fn position(value: Value) -> Position {
+    fn position(value: &Value) -> Position {
         value.number().map_or_else(|| Position::value(value.clone()), Position::counter)
     }
 }
@@ -62,7 +62,7 @@ impl GtidSource for Counter {
     }
 
     fn read_own(&self, row: Option<&Row<'_>>) -> Result<Own, SourceError> {
-        Ok(Configured::fetched(row)?.map_or(Own::Nothing, |value| Own::At(Self::position(value))))
+        Ok(Configured::fetched(row)?.map_or(Own::Nothing, |value| Own::At(Self::position(&value))))
     }
 
     fn check(&self, missing: &Position, of: Server, wait: Duration) -> Result<Option<Check>, SourceError> {
