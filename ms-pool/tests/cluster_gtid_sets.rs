@@ -6,9 +6,14 @@
 #[path = "support/cluster.rs"]
 mod support;
 
-use ms_gtid::{mariadb, mysql};
-use sqlx::{Connection, MySqlConnection};
-use support::{is_mariadb, primary_url, replica_url, variable};
+use std::time::Duration;
+
+use ms_gtid::{
+    Coverage, Evidence, Position, mariadb, mysql,
+    source::{Answer, GtidSource, Own, Probe, Server},
+};
+use sqlx::{Column, Connection, Executor, MySqlConnection, Row, TypeInfo};
+use support::{address, is_mariadb, primary_url, replica_url, variable};
 
 const UUIDS: [&str; 3] = [
     "3E11FA47-71CA-11E1-9E33-C80AA9429562",
@@ -64,8 +69,9 @@ async fn operations_give_what_mysql_gives() {
         let (left, right): (mysql::GtidSet, mysql::GtidSet) = (a.parse().unwrap(), b.parse().unwrap());
         // A subset by construction every second time: two random sets hardly ever are one.
         let (b, right) = if rng.bool() {
-            let part = left.intersect(&right);
-            (part.one_line().to_string(), part)
+            let part = left.subtract(&right);
+            let text = part.one_line().to_string();
+            (text, part)
         } else {
             (b, right)
         };
@@ -101,7 +107,7 @@ async fn a_text_is_a_set_where_it_is_one_for_mysql() {
         for _ in 0..rng.usize(0..3) {
             let at = rng.usize(0..=text.len());
             match rng.u8(0..3) {
-                0 => text.insert(at, rng.choice(":-, \n\t019azG_{}+;.'".chars()).unwrap()),
+                0 => text.insert(at, rng.choice(*b":-, \n\t019azG_{}+;.'").map(char::from).unwrap()),
                 1 if at < text.len() => drop(text.remove(at)),
                 _ if at < text.len() => {
                     text.replace_range(at..=at, rng.choice([":", "-", "0", "e", "x", "\u{b}"]).unwrap())
@@ -149,9 +155,9 @@ async fn positions_of_mariadb_are_read_and_printed_as_they_are() {
     assert_eq!(ours.split(',').last(), server.last().copied(), "the latest of a domain is the last");
 
     let mut replica = MySqlConnection::connect(&replica_url(1)).await.unwrap();
-    let wait =
-        value(&mut replica, "SELECT CAST(MASTER_GTID_WAIT(?, 10) AS CHAR)", &[&set.last_per_domain().to_string()]);
-    assert_eq!(wait.await.unwrap(), "0");
+    let last = set.last_per_domain().to_string();
+    let wait = value(&mut replica, "SELECT CAST(MASTER_GTID_WAIT(?, 10) AS CHAR)", &[&last]).await.unwrap();
+    assert_eq!(wait, "0");
     let position: mariadb::GtidSet =
         value(&mut replica, "SELECT @@gtid_slave_pos", &[]).await.unwrap().parse().unwrap();
     // One entry per domain does not prove what the others wrote; along the primary's history it does.
@@ -177,4 +183,108 @@ async fn a_wait_on_mariadb_looks_at_the_sequence_alone() {
     let position: mariadb::GtidSet =
         value(&mut replica, "SELECT @@gtid_slave_pos", &[]).await.unwrap().parse().unwrap();
     assert!(position.contains(&written) && !position.contains_all(&never.parse().unwrap()));
+}
+
+/// The first row as text, over the text protocol, as a client of the sources needs it.
+async fn first_row(connection: &mut MySqlConnection, sql: &str) -> Result<Option<Vec<Option<String>>>, sqlx::Error> {
+    let row = connection.fetch_optional(sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned()))).await?;
+    Ok(row.map(|row| {
+        let text = |column: &sqlx::mysql::MySqlColumn| {
+            let at = column.ordinal();
+            let bytes: Option<Vec<u8>> = row.try_get_unchecked(at).unwrap();
+            // Numbers are digits in this protocol, but sqlx decodes them by type.
+            assert!(!column.type_info().name().is_empty());
+            bytes.map(|bytes| String::from_utf8(bytes).unwrap())
+        };
+        row.columns().iter().map(text).collect()
+    }))
+}
+
+async fn probe(connection: &mut MySqlConnection) -> ms_gtid::source::Choice {
+    let version = value(connection, "SELECT VERSION()", &[]).await.unwrap();
+    let probe = Probe::new(&version);
+    let mut answers = Vec::new();
+    for question in probe.questions() {
+        answers.push(match first_row(connection, question.sql()).await {
+            Ok(row) => Answer::Row(row),
+            Err(error) => Answer::Error(u16::try_from(ms_pool::code(&error)).unwrap()),
+        });
+    }
+    probe.choose(&answers)
+}
+
+async fn ask_own(source: &dyn GtidSource, connection: &mut MySqlConnection) -> Own {
+    let row = first_row(connection, source.own_position().unwrap()).await.unwrap();
+    let row: Option<Vec<_>> = row.as_ref().map(|row| row.iter().map(Option::as_deref).collect());
+    source.read_own(row.as_deref()).unwrap()
+}
+
+async fn ask(source: &dyn GtidSource, missing: &Position, of: Server, connection: &mut MySqlConnection) -> Evidence {
+    let check = source.check(missing, of, Duration::from_secs(10)).unwrap().unwrap();
+    let row = first_row(connection, check.sql()).await.unwrap();
+    let row: Option<Vec<_>> = row.as_ref().map(|row| row.iter().map(Option::as_deref).collect());
+    source.read_check(&check, row.as_deref()).unwrap()
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_probed_source_finds_the_own_writes_on_a_replica() {
+    let mut primary = MySqlConnection::connect(&primary_url()).await.unwrap();
+    let mut replica = MySqlConnection::connect(&replica_url(1)).await.unwrap();
+    let choice = probe(&mut primary).await;
+    assert_eq!(choice.warnings(), []);
+    let source = choice.source().unwrap();
+    assert_eq!(source.name(), if is_mariadb() { "mariadb last_gtid" } else { "mysql transaction history" });
+
+    let nothing = ask_own(source, &mut primary).await;
+    assert_eq!(nothing, if is_mariadb() { Own::Nothing } else { Own::NotRecorded });
+    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS gtid_source (a INT)").execute(&mut primary).await.unwrap();
+    let mut written = Position::new();
+    for _ in 0..3 {
+        sqlx::raw_sql("INSERT INTO gtid_source VALUES (1)").execute(&mut primary).await.unwrap();
+        let Own::At(position) = ask_own(source, &mut primary).await else { panic!("it wrote") };
+        written.merge(&position);
+    }
+    let seen = ask(source, &written, Server { replicates: true }, &mut replica).await;
+    assert_eq!(seen.covers(&written), Coverage::Reached, "{seen:?} {written:?}");
+    let seen = ask(source, &written, Server { replicates: false }, &mut primary).await;
+    assert_eq!(seen.covers(&written), Coverage::Reached, "{seen:?} {written:?}");
+    // What nobody wrote is nowhere, whatever a wait says.
+    let never = match written.mariadb().entries().next() {
+        Some(id) => Position::from(mariadb::Gtid { sequence: id.sequence + 1_000_000, ..id }),
+        None => Position::from(format!("{}:7", UUIDS[0]).parse::<mysql::Gtid>().unwrap()),
+    };
+    assert_eq!(seen.covers(&never), Coverage::Behind);
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn an_account_without_privileges_gets_a_lower_rung_and_the_grant() {
+    let mut root = MySqlConnection::connect(&primary_url()).await.unwrap();
+    for sql in [
+        "DROP USER IF EXISTS gtid_poor",
+        "CREATE USER gtid_poor IDENTIFIED BY 'x'",
+        "GRANT SELECT, INSERT, CREATE ON test.* TO gtid_poor",
+    ] {
+        sqlx::raw_sql(sql).execute(&mut root).await.unwrap();
+    }
+    let (host, port) = address(&primary_url());
+    let mut poor = MySqlConnection::connect(&format!("mysql://gtid_poor:x@{host}:{port}/test")).await.unwrap();
+    let choice = probe(&mut poor).await;
+    if is_mariadb() {
+        assert_eq!(choice.warnings(), []);
+    } else {
+        assert_eq!(choice.source().unwrap().name(), "mysql gtid_executed");
+        let warning = choice.warnings()[0].to_string();
+        // The grant is the remedy, as it stands there.
+        let grant = warning.rsplit('`').nth(1).unwrap().to_owned();
+        sqlx::raw_sql(sqlx::AssertSqlSafe(grant)).execute(&mut root).await.unwrap();
+        assert_eq!(probe(&mut poor).await.source().unwrap().name(), "mysql transaction history");
+    }
+    sqlx::raw_sql("CREATE TABLE IF NOT EXISTS gtid_poor (a INT)").execute(&mut poor).await.unwrap();
+    let source = choice.source().unwrap();
+    let Own::At(written) = ask_own(source, &mut poor).await else { panic!("it wrote") };
+    let seen = ask(source, &written, Server { replicates: false }, &mut poor).await;
+    assert_eq!(seen.covers(&written), Coverage::Reached);
+    sqlx::raw_sql("DROP USER gtid_poor").execute(&mut root).await.unwrap();
 }

@@ -78,13 +78,12 @@ fn uuid(at: &mut Cursor<'_>) -> Result<ServerUuid, ParseSetError> {
     uuid.filter(|_| closed).ok_or_else(|| at.expected("the end of a server's uuid"))
 }
 
-/// `first[-last]`; may be empty, as `5-3` is.
+/// `first[-last]`; may be empty, as `5-3` is, and even `1-0`.
 fn range(at: &mut Cursor<'_>) -> Result<(u64, u64), ParseSetError> {
-    let number = |at: &mut Cursor<'_>| {
-        let expected = "a number within 1..=2^63-2";
-        at.skip_spaces().number().filter(|n| (1..=LAST).contains(n)).ok_or_else(|| at.expected(expected))
+    let number = |at: &mut Cursor<'_>, lowest, expected| {
+        at.skip_spaces().number().filter(|n| (lowest..=LAST).contains(n)).ok_or_else(|| at.expected(expected))
     };
-    let first = number(at)?;
-    let last = if at.skip_spaces().take(b'-') { number(at)? } else { first };
+    let first = number(at, 1, "a number within 1..=2^63-2")?;
+    let last = if at.skip_spaces().take(b'-') { number(at, 0, "a number within 0..=2^63-2")? } else { first };
     Ok((first, last))
 }
