@@ -8,15 +8,28 @@
 //! - MySQL writes `uuid:sequence` or `uuid:tag:sequence`. Transactions of one source may be missing in the
 //!   middle, so how far a server is takes a *set* of intervals; comparing the highest numbers is wrong.
 //!
-//! This crate has the single ids today: [`mariadb::Gtid`] and [`mysql::Gtid`]. Sets, positions of sessions and the
-//! question "has this server what I wrote?" build on them and come with the consistency levels; nothing here pretends
-//! to answer it yet.
+//! So there are two kinds of ids and of sets, [`mariadb::GtidSet`] and [`mysql::GtidSet`], with the same operations where
+//! these mean something: read, print, union, intersect, subtract, `contains_all`.
+//!
+//! On top of these, what was written is a [`Position`], what a server was seen to have is [`Evidence`], and both come
+//! from a [`source::GtidSource`]: one way of asking a server, as statements and the meaning of their rows.
 //!
 //! Nothing in this crate reads a clock, the environment or the network.
 #![forbid(unsafe_code)]
 
 pub mod mariadb; // domain-server-sequence
 pub mod mysql; // uuid[:tag]:sequence
-mod parse; // what a text must look like to be an id
+mod parse; // what a text must look like to be an id or a set
+mod position; // what was written, and whether a server's evidence covers it
+pub mod source; // which SQL to run, and what its rows mean
+mod value; // ids that only the user's SQL understands
 
-pub use self::parse::ParseGtidError;
+pub use self::{
+    parse::{MAX_PARTS, MAX_TEXT, ParseGtidError, ParseSetError},
+    position::{Coverage, Evidence, Position},
+    value::{Value, ValueError},
+};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -4,6 +4,10 @@ use std::{fmt, str::FromStr};
 
 use crate::{ParseGtidError, parse::number};
 
+mod set; // per domain and server, how far
+
+pub use self::set::GtidSet;
+
 /// One transaction of a MariaDB replication stream, `domain-server-sequence`.
 ///
 /// Two ids of the same domain with different servers do not compare: after a failover that lost transactions both

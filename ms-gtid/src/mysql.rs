@@ -2,7 +2,14 @@
 
 use std::{fmt, str::FromStr};
 
+use self::intervals::LAST;
 use crate::{ParseGtidError, parse::number};
+
+mod intervals; // ranges of numbers, and what can be done with them
+mod read; // the spellings of sets
+mod set; // per server and tag, such ranges
+
+pub use self::set::GtidSet;
 
 /// The `server_uuid` of the server that committed a transaction first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -124,7 +131,7 @@ impl FromStr for Gtid {
                 None => (None, rest),
             };
             // The server's own upper bound; it refuses to go on before reaching i64::MAX.
-            let sequence = number(sequence).filter(|n| (1..=i64::MAX as u64 - 1).contains(n))?;
+            let sequence = number(sequence).filter(|n| (1..=LAST).contains(n))?;
             Some(Gtid { server: ServerUuid::parse(server)?, tag, sequence })
         };
         id().ok_or_else(|| ParseGtidError::new(text, "uuid[:tag]:sequence"))
