@@ -110,7 +110,7 @@ async fn a_text_is_a_set_where_it_is_one_for_mysql() {
                 0 => text.insert(at, rng.choice(*b":-, \n\t019azG_{}+;.'").map(char::from).unwrap()),
                 1 if at < text.len() => drop(text.remove(at)),
                 _ if at < text.len() => {
-                    text.replace_range(at..=at, rng.choice([":", "-", "0", "e", "x", "\u{b}"]).unwrap())
+                    text.replace_range(at..=at, rng.choice([":", "-", "0", "e", "x", "\u{b}"]).unwrap());
                 }
                 _ => {}
             }
@@ -152,7 +152,7 @@ async fn positions_of_mariadb_are_read_and_printed_as_they_are() {
     assert!(set.contains_all(&written.parse().unwrap()), "{written} in {state}");
     assert!(set.len() >= 5, "{state}");
     let (ours, server) = (set.to_string(), state.split(',').collect::<Vec<_>>());
-    assert_eq!(ours.split(',').last(), server.last().copied(), "the latest of a domain is the last");
+    assert_eq!(ours.split(',').next_back(), server.last().copied(), "the latest of a domain is the last");
 
     let mut replica = MySqlConnection::connect(&replica_url(1)).await.unwrap();
     let last = set.last_per_domain().to_string();
@@ -207,7 +207,7 @@ async fn probe(connection: &mut MySqlConnection) -> ms_gtid::source::Choice {
     for question in probe.questions() {
         answers.push(match first_row(connection, question.sql()).await {
             Ok(row) => Answer::Row(row),
-            Err(error) => Answer::Error(u16::try_from(ms_pool::code(&error)).unwrap()),
+            Err(error) => Answer::Error(ms_pool::code(&error)),
         });
     }
     probe.choose(&answers)
