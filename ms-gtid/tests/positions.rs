@@ -97,6 +97,10 @@ fn a_position_is_bounded_and_never_forgets() {
         values.merge(&Position::value(Value::new(&n.to_string()).unwrap()));
     }
     assert!(values.is_saturated());
+    // Who merges it has that much to ask for as well.
+    let mut other = Position::new();
+    other.merge(&values);
+    assert!(other.is_saturated() && !other.is_empty());
     let mut seen = Evidence::default();
     for n in 0..100 {
         seen.learn(Evidence::passed(&Position::value(Value::new(&n.to_string()).unwrap())));

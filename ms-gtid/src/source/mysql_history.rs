@@ -34,15 +34,18 @@ impl GtidSource for MysqlHistory {
     }
 
     fn own_position(&self) -> Option<&str> {
-        // Other events have AUTOMATIC or nothing there. Ten ids fit the default length of GROUP_CONCAT.
+        // Other events have AUTOMATIC or nothing there. The length tells whether a short group_concat_max_len cut the list,
+        // which would turn the last id into a lower one.
         Some(
-            "SELECT GROUP_CONCAT(GTID) FROM performance_schema.events_transactions_history \
+            "SELECT GROUP_CONCAT(GTID), SUM(LENGTH(GTID)) + COUNT(*) - 1 \
+             FROM performance_schema.events_transactions_history \
              WHERE THREAD_ID = PS_CURRENT_THREAD_ID() AND GTID LIKE '%:%'",
         )
     }
 
     fn read_own(&self, row: Option<&Row<'_>>) -> Result<Own, SourceError> {
-        if column(row, 0, Self::TABLE).is_err() {
+        let Ok(ids) = column(row, 0, Self::TABLE) else { return Ok(Own::NotRecorded) };
+        if column(row, 1, Self::TABLE)?.parse() != Ok(ids.len()) {
             return Ok(Own::NotRecorded);
         }
         let set: mysql::GtidSet = set(row, 0, Self::TABLE)?;
