@@ -196,7 +196,7 @@ impl FromStr for GtidSet {
     /// # Errors
     ///
     /// Fails when a part is not `domain-server-sequence` with numbers of 32, 32 and 64 bits, and for texts longer than
-    /// [`MAX_TEXT`](crate::MAX_TEXT) or of more than [`MAX_PARTS`](crate::MAX_PARTS) ids.
+    /// [`MAX_TEXT`](crate::MAX_TEXT) or of more than [`MAX_PARTS`] ids.
     fn from_str(text: &str) -> Result<Self, ParseSetError> {
         let mut at = Cursor::new(text)?;
         let mut set = Self::new();
