@@ -81,6 +81,20 @@ impl<'a> Question<'a> {
         request
     }
 
+    /// The end of a guard's transaction belongs to the guard.
+    #[cold]
+    fn refused_in_guard(&self) -> Option<Error> {
+        let (what, instead) = match self.effect.transaction {
+            Transaction::Begin { .. } => ("a second `BEGIN`", "`savepoint()`"),
+            Transaction::Commit { .. } => ("a `COMMIT` as text", "`commit()`"),
+            Transaction::Rollback { .. } => ("a `ROLLBACK` as text", "`rollback()`"),
+            _ if self.effect.autocommit.is_some() => ("`SET autocommit`", "`set_autocommit()` of the session"),
+            _ => return None,
+        };
+        let why = format!("{what} would end the transaction without its knowledge: use {instead}");
+        Some(Error::Refused { why: why.into() })
+    }
+
     /// A transaction or a lock would outlive the statement, and with it the connection that it is on.
     fn refused_without_session(&self) -> Option<&'static str> {
         match self.effect.transaction {
@@ -155,6 +169,12 @@ pub(crate) fn route_now(
         && let Some(what) = question.refused_without_session()
     {
         return Now::Refused(Error::NeedsSession { what: what.into() }.into());
+    }
+    if core.trx.guarded
+        && !core.for_transaction
+        && let Some(refusal) = question.refused_in_guard()
+    {
+        return Now::Refused(refusal.into());
     }
     let request = question.request(cluster, core, &slots.0);
     let (mut attempt, mut step) =
@@ -351,7 +371,7 @@ fn soil(cluster: &Cluster, core: &mut Core, lease: &mut Lease, effect: Effect) {
 impl Session {
     /// What a statement would leave behind.
     pub(crate) fn effect_of(&self, stmt: &Stmt) -> Effect {
-        Question::new(&self.cluster, &self.core, stmt, None).effect
+        self.cluster.effect_of(stmt, self.core.sql_mode(&self.cluster))
     }
 
     /// Routes one statement and opens what has to be opened.

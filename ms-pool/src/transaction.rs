@@ -233,8 +233,8 @@ impl Trx {
     }
 
     /// Its connection is gone, and with it what text has set there.
-    fn lose(&mut self, server: ServerIx) {
-        self.lost = Some(server);
+    fn lose(&mut self) {
+        self.lost = None;
         self.off_by_text = None;
         self.end();
     }
@@ -308,22 +308,19 @@ pub(crate) fn check(cluster: &Cluster, core: &mut Core, slots: &mut Slots) -> Re
         _ => {}
     }
     slots.remove(server);
-    core.trx.lose(server);
-    match phase {
-        // The statement that met it has told.
-        Some(Phase::Broken) => Ok(()),
-        _ => {
-            core.trx.lost = None;
-            Err(lost(cluster, server))
-        }
+    core.trx.lose();
+    if phase == Some(Phase::Broken) {
+        // The statement that met it has told; a commit still has to.
+        core.trx.lost = Some(server);
+        return Ok(());
     }
+    Err(lost(cluster, server))
 }
 
 /// The connection of an open transaction broke between two statements.
 pub(crate) fn lose(cluster: &Cluster, core: &mut Core, server: ServerIx) -> Error {
     if !core.trx.guarded {
-        core.trx.lose(server);
-        core.trx.lost = None;
+        core.trx.lose();
     }
     lost(cluster, server)
 }
@@ -544,8 +541,7 @@ impl Session {
             if bound.is_none() {
                 return Ok(());
             }
-            core.trx.lose(server);
-            core.trx.lost = None;
+            core.trx.lose();
             return if how == End::Commit { Err(lost(cluster, server).into()) } else { Ok(()) };
         }
         let tried = if how == End::Commit { Tried::Commit } else { Tried::Call };
@@ -561,8 +557,7 @@ impl Session {
                 // It is told now; what there was is gone one way or the other.
                 let server = slot.server;
                 slots.remove(server);
-                core.trx.lose(server);
-                core.trx.lost = None;
+                core.trx.lose();
                 if how == End::Rollback {
                     return Ok(());
                 }

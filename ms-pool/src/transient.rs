@@ -15,7 +15,7 @@ use std::{sync::Arc, time::Duration};
 use futures_core::stream::BoxStream;
 use futures_util::StreamExt;
 use ms_config::TransientErrors;
-use ms_hints::{Effect, Protocol, Transaction};
+use ms_hints::{Effect, Protocol, SqlMode, Transaction};
 use sqlx_core::{
     ext::async_stream::{TryAsyncStream, Yielder},
     row::Row,
@@ -134,7 +134,8 @@ impl Cluster {
             let effect = self.parse(sql, Protocol::Text, self.inner.sql_mode.get()).effect();
             effect.autocommit == Some(false) || matches!(effect.transaction, Transaction::Begin { .. })
         };
-        let own = matches!(tried, Tried::Statement(stmt) if !self.effect_of(stmt).is_clean());
+        let own =
+            matches!(tried, Tried::Statement(stmt) if !self.effect_of(stmt, self.inner.sql_mode.get()).is_clean());
         lease.has_transaction()
             || lease.transaction_depth() > 0
             || lease.marks() > u8::from(own)
@@ -148,7 +149,7 @@ impl Cluster {
             Tried::Call => false,
             Tried::Commit => true,
             Tried::Statement(stmt) | Tried::Fixed(stmt) => {
-                let effect = self.effect_of(stmt);
+                let effect = self.effect_of(stmt, self.inner.sql_mode.get());
                 let keeps = matches!(
                     effect.transaction,
                     Transaction::None | Transaction::Savepoint | Transaction::Rollback { .. }
@@ -158,10 +159,10 @@ impl Cluster {
         }
     }
 
-    /// As it was read when it was routed.
-    fn effect_of(&self, stmt: &Stmt) -> Effect {
+    /// What a statement would leave behind.
+    pub(crate) fn effect_of(&self, stmt: &Stmt, sql_mode: SqlMode) -> Effect {
         let protocol = if stmt.args.is_some() { Protocol::Prepared } else { Protocol::Text };
-        self.read(stmt.sql.as_str(), protocol, self.inner.sql_mode.get()).effect
+        self.read(stmt.sql.as_str(), protocol, sql_mode).effect
     }
 
     /// Sends a statement on a connection that it stays with, and yields its answer.

@@ -15,7 +15,6 @@ use std::{
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use ms_filters::Role;
-use ms_hints::Transaction;
 use sqlx_core::{
     describe::Describe,
     executor::{Execute, Executor},
@@ -26,7 +25,7 @@ use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTypeInfo
 use crate::{
     Cluster, Error, Session, TxOptions,
     pool::{HeldBy, Lease, Stmt, first_row},
-    run::{Item, failed},
+    run::Item,
     transaction::{End, lose},
 };
 
@@ -200,30 +199,6 @@ async fn end(session: &mut Session, how: End) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Ends of transactions belong to the guard.
-fn refused_in_guard(session: &Session, stmt: &Stmt) -> Option<sqlx::Error> {
-    let effect = session.effect_of(stmt);
-    let (what, instead) = match effect.transaction {
-        Transaction::Begin { .. } => ("a second `BEGIN`", "`savepoint()`"),
-        Transaction::Commit { .. } => ("a `COMMIT` as text", "`commit()`"),
-        Transaction::Rollback { .. } => ("a `ROLLBACK` as text", "`rollback()`"),
-        _ if effect.autocommit.is_some() => ("`SET autocommit`", "`set_autocommit()` of the session"),
-        _ => return None,
-    };
-    let why = format!("{what} would end the transaction without its knowledge: use {instead}");
-    Some(Error::Refused { why: why.into() }.into())
-}
-
-fn send(session: &mut Session, stmt: Result<Stmt, sqlx::Error>) -> BoxStream<'_, Item> {
-    match stmt {
-        Ok(stmt) => match refused_in_guard(session, &stmt) {
-            None => session.send(stmt),
-            Some(error) => failed(error),
-        },
-        Err(error) => failed(error),
-    }
-}
-
 /// What both guards have in common.
 macro_rules! guard {
     ($guard:ty, $name:literal) => {
@@ -290,7 +265,8 @@ macro_rules! guard {
                 'c: 'e,
                 E: 'q + Execute<'q, MySql>,
             {
-                send(&mut self.session, Stmt::take(query))
+                let session: &'c mut Session = &mut self.session;
+                session.fetch_many(query)
             }
 
             fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<MySqlRow>, sqlx::Error>>

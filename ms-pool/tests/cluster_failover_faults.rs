@@ -18,7 +18,7 @@ mod support;
 use std::{
     collections::BTreeMap,
     sync::{
-        Arc, Mutex as StdMutex,
+        Arc, Mutex,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::{Duration, Instant},
@@ -28,11 +28,8 @@ use ms_pool::{Cluster, Counter, Error, ServerState, Statistics, TxOptions, code}
 use relay::{Relay, Weather};
 use shop::{Shop, tcp};
 use sqlx::{AssertSqlSafe, Row};
-use support::{address, control, direct, number, primary_url, replica_url};
-use tokio::{
-    sync::{Mutex, MutexGuard},
-    task::JoinSet,
-};
+use support::{address, alone, control, direct, number, primary_url, replica_url};
+use tokio::task::JoinSet;
 
 /// Three servers to read from, all with the same tables: the third is the primary under another name.
 const READERS: usize = 16;
@@ -42,19 +39,6 @@ const TRANSACTORS: usize = 8;
 const DEADLINE: Duration = Duration::from_millis(2000);
 /// Connections to one server.
 const CONNECTIONS: u64 = 10;
-
-/// One test at a time, on servers that all run when it begins.
-async fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::const_new(());
-    let turn = TURN.lock().await;
-    for name in ["primary", "replica1", "replica2"] {
-        support::ask(&format!("resume {name}")).await;
-        let answer = support::ask(&format!("start {name}")).await;
-        assert!(answer == "ok" || answer.contains("running already"), "{answer}");
-    }
-    support::synced().await;
-    turn
-}
 
 fn at(url: &str) -> String {
     let (host, port) = address(url);
@@ -102,12 +86,12 @@ impl Reads {
 /// What the tasks have in common.
 #[derive(Default)]
 struct Load {
-    reads: StdMutex<Reads>,
+    reads: Mutex<Reads>,
     enough: AtomicBool,
     next_id: AtomicU64,
     slowest_write_ms: AtomicU64,
     /// What each write was told: ids by outcome.
-    ledger: StdMutex<BTreeMap<u64, Told>>,
+    ledger: Mutex<BTreeMap<u64, Told>>,
 }
 
 /// What the application knows of a write.
@@ -334,14 +318,14 @@ async fn reads_hardly_notice_that_one_of_three_servers_is_stopped() {
 }
 
 /// A cluster by an account that `read_only` holds back.
-fn held_back(replicas: usize) -> (Cluster, Arc<Statistics>, Arc<StdMutex<Vec<String>>>) {
+fn held_back(replicas: usize) -> (Cluster, Arc<Statistics>, Arc<Mutex<Vec<String>>>) {
     watched("low", replicas)
 }
 
 /// A cluster, its counters and what it says.
-fn watched(account: &str, replicas: usize) -> (Cluster, Arc<Statistics>, Arc<StdMutex<Vec<String>>>) {
+fn watched(account: &str, replicas: usize) -> (Cluster, Arc<Statistics>, Arc<Mutex<Vec<String>>>) {
     let (host, port) = address(&primary_url());
-    let (statistics, warnings) = (Arc::new(Statistics::default()), Arc::new(StdMutex::new(Vec::new())));
+    let (statistics, warnings) = (Arc::new(Statistics::default()), Arc::new(Mutex::new(Vec::new())));
     let sink = Arc::clone(&warnings);
     let mut shop = Shop::new().account(account, account).primary("primary", &tcp(&host, port));
     for n in 1..=replicas {

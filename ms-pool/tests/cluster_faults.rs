@@ -18,30 +18,13 @@ use std::{
 
 use ms_pool::{Cluster, Counter, Error, ServerState, code};
 use sqlx::{AssertSqlSafe, Row};
-use support::{configured, control, primary_url};
-use tokio::{
-    sync::{Mutex, MutexGuard},
-    task::JoinSet,
-};
+use support::{alone, configured, control, primary_url};
+use tokio::task::JoinSet;
 
 const TASKS: usize = 16;
 
 /// What the cluster remembers hides what each statement goes through; `cluster_failover_faults.rs` has it on.
 const FORGETTING: &str = r#", "failover": {"strategy": "loop_before_master", "remember_failed": 0}"#;
-
-/// One test at a time, on servers that all run when it begins.
-async fn alone() -> MutexGuard<'static, ()> {
-    static TURN: Mutex<()> = Mutex::const_new(());
-    let turn = TURN.lock().await;
-    // A test that failed may have left one broken.
-    for name in ["primary", "replica1", "replica2"] {
-        support::ask(&format!("resume {name}")).await;
-        let answer = support::ask(&format!("start {name}")).await;
-        assert!(answer == "ok" || answer.contains("running already"), "{answer}");
-    }
-    support::synced().await;
-    turn
-}
 
 /// What tasks that read all the time saw.
 #[derive(Default)]

@@ -11,6 +11,7 @@ use sqlx::{Connection, Executor, MySqlConnection, Row};
 use tokio::{
     io::{AsyncBufReadExt, AsyncWriteExt, BufReader},
     net::UnixStream,
+    sync::{Mutex, MutexGuard},
 };
 
 /// An environment variable of the test cluster.
@@ -173,4 +174,18 @@ pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> std
         tokio::time::sleep(std::time::Duration::from_millis(10)).await;
     }
     began.elapsed()
+}
+
+/// One test at a time, on servers that all run when it begins.
+pub async fn alone() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::const_new(());
+    let turn = TURN.lock().await;
+    // A test that failed may have left one broken.
+    for name in ["primary", "replica1", "replica2"] {
+        ask(&format!("resume {name}")).await;
+        let answer = ask(&format!("start {name}")).await;
+        assert!(answer == "ok" || answer.contains("running already"), "{answer}");
+    }
+    synced().await;
+    turn
 }
