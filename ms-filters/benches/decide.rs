@@ -16,11 +16,11 @@ use std::{
 
 use criterion::{Criterion, criterion_group, criterion_main};
 use ms_filters::{
-    Failover, FailureMemory, Filter, Held, Inputs, NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, Reason,
-    Request, Rng, Role, RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Stickiness, Table,
-    TableName, TableRule, Tables, Topology, Transaction, View, narrow_fn, user_fn,
+    Failover, FailureMemory, Filter, Held, Inputs, NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random,
+    Reason, Request, Rng, Role, RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Stickiness,
+    Table, TableName, TableRule, Tables, Topology, Transaction, View, narrow_fn, user_fn,
 };
-use ms_hints::{Access, Level, Options, Statement};
+use ms_hints::{Access, Options, Statement};
 
 struct AllOpen;
 
@@ -59,7 +59,7 @@ fn decide(c: &mut Criterion) {
     row(c, "4 servers, narrowed to 3, roundrobin", 3, even, Access::Read, || {
         vec![Box::new(narrow_fn("some", |_, it| it.retain(|_, it| it.index() != 2))), Box::new(RoundRobin::new())]
     });
-    for (name, level) in [("strong", Level::Strong), ("eventual", Level::Eventual)] {
+    for (name, level) in [("strong", Quality::Strong), ("eventual", Quality::Eventual)] {
         row(c, &format!("3 servers, {name}, random"), 2, even, Access::Read, || {
             vec![Box::new(QualityOfService::new(level)), Box::new(Random::new())]
         });

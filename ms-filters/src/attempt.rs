@@ -69,6 +69,12 @@ impl Scratch {
     pub fn warnings(&mut self) -> &mut Warnings {
         &mut self.warnings
     }
+
+    /// Where the statement may run as far as filters have had their say: whom a [`Step::Fetch`] is about.
+    #[must_use]
+    pub fn candidates(&self) -> &Candidates {
+        &self.candidates
+    }
 }
 
 /// How far a statement has got.
@@ -79,6 +85,8 @@ pub struct Attempt {
     /// The session had written when the statement started.
     pub(crate) wrote: bool,
     pub(crate) fetched: bool,
+    /// The level that the session was given was met; only then filters have their turn.
+    pub(crate) level_met: bool,
     /// An empty side of replicas is the doing of a service level, which a primary meets as well.
     pub(crate) primaries_stand_in: bool,
     /// Sides that table rules have emptied.
@@ -159,6 +167,7 @@ impl Attempt {
             class,
             wrote,
             fetched: false,
+            level_met: false,
             primaries_stand_in: false,
             emptied_by_tables: PerRole { primary: false, replica: false },
             role: Role::Replica,

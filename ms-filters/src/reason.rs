@@ -76,7 +76,11 @@ reasons! {
     TableRules = "table_rules", "the rules for its tables name these servers";
     TablesUnknown = "tables_unknown", "its tables are not known, so it may run only on servers that every rule names";
     LevelEventual = "level_eventual", "the service level allows any server";
+    LevelLag = "level_lag", "the service level asks for replicas that trail by no more than it allows";
     LevelSession = "level_session", "the service level asks for servers that surely have what the session wrote";
+    LevelReached = "level_reached", "the service level asks for servers that have what the session must see, and these are known to";
+    LevelStays = "level_stays", "the session has read there before, and this server has what it must see";
+    LevelNothingToSee = "level_nothing_to_see", "the session has written nothing that a server could lack";
     LevelStrong = "level_strong", "the service level asks for a primary";
     LevelReplaced = "level_replaced", "the session was given another service level";
 

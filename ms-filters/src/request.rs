@@ -1,8 +1,8 @@
 //! What one statement asks for: its text as ms-hints read it, and the facts of the session it belongs to.
 
-use ms_hints::{Level, Statement};
+use ms_hints::Statement;
 
-use crate::{mode::Mode, reason::Reason, server::ServerIx, tables::Tables};
+use crate::{mode::Mode, quality_of_service::Quality, reason::Reason, server::ServerIx, tables::Tables};
 
 /// One statement with all that decides where it may run.
 ///
@@ -27,7 +27,11 @@ pub struct Request<'a> {
     /// What the section says about splitting.
     pub settings: Settings,
     /// The service level that the session was given while running; it takes the place of the configured one.
-    pub level: Option<Level>,
+    pub level: Option<Quality>,
+    /// What a server must have for [`Quality::Session`].
+    pub must_see: MustSee,
+    /// The replica the session has read from. At [`Quality::Session`] it is kept to while it has what must be seen.
+    pub stays: Option<ServerIx>,
     /// The tables it names; looked for only where [`Pipeline::wants_tables`](crate::Pipeline::wants_tables).
     pub tables: Tables<'a>,
 }
@@ -37,8 +41,17 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn new(statement: &'a Statement<'a>) -> Self {
         let settings = Settings::default();
-        let (transaction, tables) = (Transaction::None, Tables::NotAsked);
-        Request { statement, last_used: None, transaction, held: None, settings, level: None, tables }
+        Request {
+            statement,
+            last_used: None,
+            transaction: Transaction::None,
+            held: None,
+            settings,
+            level: None,
+            must_see: MustSee::Unknown,
+            stays: None,
+            tables: Tables::NotAsked,
+        }
     }
 
     /// Whether a transaction binds the statement to its server, so that there is nothing to narrow.
@@ -66,6 +79,22 @@ pub enum Transaction {
     },
     /// It runs on this server and can run on no other.
     Pinned(ServerIx),
+}
+
+/// What a server must have before the session may read from it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MustSee {
+    /// Nobody can compare: only primaries surely have it.
+    #[default]
+    Unknown,
+    /// Nothing in particular.
+    Nothing,
+    /// A position. [`ServerState::freshness`](crate::ServerState::freshness) says who has it.
+    Position {
+        /// Every candidate replica that is not known to have it is asked, although another one has it already. Otherwise
+        /// nobody is asked while one has it.
+        ask_all: bool,
+    },
 }
 
 /// State of a session that lives on one connection: variables, temporary tables, locks.

@@ -17,7 +17,7 @@ use crate::{
     memory::{ClusterMemory, SessionMemory, SessionSlot},
     mode::{Mode, keeps_on_primaries},
     pipeline::Pipeline,
-    quality_of_service,
+    quality_of_service::{self, Quality},
     reason::Reason,
     record::{Removal, Sink},
     request::Request,
@@ -191,18 +191,27 @@ impl Router {
         inputs.scratch.warnings.clear();
         let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
         attempt.decision.left(None, attempt.class.reason, primaries, replicas);
-        if let Some(level) = inputs.request.level
-            && !inputs.request.is_pinned()
-        {
-            let reason = quality_of_service::meet(level, &mut attempt, candidates);
-            attempt.decision.left(None, reason, candidates.primaries().len(), candidates.replicas().len());
-        }
         attempt
+    }
+
+    /// The level that the session was given, ahead of all filters.
+    #[inline(never)]
+    fn meet_level(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>, level: Quality) -> Option<Step> {
+        let candidates = &mut inputs.scratch.candidates;
+        match quality_of_service::meet(level, inputs.request, inputs.view, attempt, candidates) {
+            Ok(reason) => {
+                let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
+                attempt.decision.left(None, reason, primaries, replicas);
+                attempt.level_met = true;
+                None
+            }
+            Err(facts) => Some(fetch(attempt, facts, Resume::Narrowing)),
+        }
     }
 
     #[inline(always)]
     fn narrow(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
-        if !self.pipeline.narrowing().is_empty()
+        if (!self.pipeline.narrowing().is_empty() || inputs.request.level.is_some())
             && let Some(step) = self.run_narrowing(attempt, inputs)
         {
             return step;
@@ -212,6 +221,13 @@ impl Router {
 
     /// Runs the filters that narrow, from the one the attempt stands at; `None` when all have run.
     fn run_narrowing(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Option<Step> {
+        if let Some(level) = inputs.request.level
+            && !attempt.level_met
+            && !inputs.request.is_pinned()
+            && let Some(step) = self.meet_level(attempt, inputs, level)
+        {
+            return Some(step);
+        }
         let filters = self.pipeline.narrowing();
         if inputs.session.narrowing.len() < filters.len() {
             inputs.session.narrowing.resize_with(filters.len(), SessionSlot::default);

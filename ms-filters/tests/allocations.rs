@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use ms_filters::{
-    Choices, Failover, Filter, Inputs, NodeGroup, NodeGroups, Outcome, Pipeline, QualityOfService, Random, Request,
-    Rng, Role, RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Step, Strategy, Table,
-    TableName, TableRule, Tables, Topology, View, narrow_fn, user_fn, user_multi_fn,
+    Choices, Failover, Filter, Inputs, NodeGroup, NodeGroups, Outcome, Pipeline, Quality, QualityOfService, Random,
+    Request, Rng, Role, RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Step, Strategy,
+    Table, TableName, TableRule, Tables, Topology, View, narrow_fn, user_fn, user_multi_fn,
 };
-use ms_hints::{Access, Level, Options, Statement};
+use ms_hints::{Access, Options, Statement};
 
 /// All are open but one, which cannot be reached.
 struct AllButOne(ServerIx);
@@ -49,7 +49,7 @@ fn filters_that_narrow_allocate_nothing() {
         replicas: Some(vec![4, 2, 0]),
     };
     check(vec![Box::new(Table::new("rules", [rule("a%"), rule("%")])), Box::new(RoundRobin::new())], 1);
-    for level in [Level::Strong, Level::Session, Level::Eventual] {
+    for level in [Quality::Strong, Quality::Session, Quality::Eventual] {
         check(vec![Box::new(QualityOfService::new(level)), Box::new(RoundRobin::new())], 1);
     }
 }

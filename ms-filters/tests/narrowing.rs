@@ -392,7 +392,7 @@ fn decisions_name_the_filter_and_why() {
         sim.line(),
         "read -> quality_of_service (level strong) -> 1 primary -> user (callback missing) -> 1 primary"
     );
-    sim.level = Some(ms_hints::Level::Eventual);
+    sim.level = Some(ms_filters::Quality::Eventual);
     sim.run("R");
     assert_eq!(
         sim.line(),

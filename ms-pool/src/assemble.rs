@@ -17,10 +17,9 @@ use ms_config::{
     Section, ServiceLevel, Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
-    NodeGroup, NodeGroups, Pipeline, QualityOfService, Random, Role, RoundRobin, Router, Server, Split, Stickiness,
-    Table, TableRule, Topology, User, UserMulti,
+    NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random, Role, RoundRobin, Router, Server, Split,
+    Stickiness, Table, TableRule, Topology, User, UserMulti,
 };
-use ms_hints::Level;
 use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
@@ -100,8 +99,6 @@ enum Unusable {
     FiltersOfSection,
     #[error("filter `{name}` needs the feature `{feature}` of `ms-pool`, which this program was built without")]
     Feature { name: String, feature: &'static str },
-    #[error("`{key}` of filter `{filter}` is not supported yet")]
-    FilterOption { filter: String, key: &'static str },
     #[error("`{text}` is no address of a cluster, expected `ms://user:password@section/database`")]
     Address { text: String },
 }
@@ -497,17 +494,14 @@ fn filter(configured: &Filter, section: &str, callbacks: &Callbacks) -> Result<B
             primaries: group.primaries.clone(),
             replicas: group.replicas.clone(),
         })))),
-        Filter::QualityOfService { level } => {
-            let option = |key| Unusable::FilterOption { filter: configured.name().to_owned(), key };
-            Ok(Box::new(QualityOfService::new(match level {
-                ServiceLevel::Strong => Level::Strong,
-                ServiceLevel::Session => Level::Session,
-                ServiceLevel::Eventual(Eventual::Unbounded) => Level::Eventual,
-                ServiceLevel::Eventual(Eventual::MaxAge(_)) => return Err(option("age").into()),
-                ServiceLevel::Eventual(Eventual::CacheTtl(_)) => return Err(option("cache").into()),
-                _ => return Err(Unusable::Filter { name: configured.name().to_owned() }.into()),
-            })))
-        }
+        Filter::QualityOfService { level } => Ok(Box::new(QualityOfService::new(match *level {
+            ServiceLevel::Strong => Quality::Strong,
+            ServiceLevel::Session => Quality::Session,
+            ServiceLevel::Eventual(Eventual::Unbounded) => Quality::Eventual,
+            ServiceLevel::Eventual(Eventual::MaxAge(age)) => Quality::MaxLag(age),
+            ServiceLevel::Eventual(Eventual::CacheTtl(ttl)) => Quality::LagBelow(ttl),
+            _ => return Err(Unusable::Filter { name: configured.name().to_owned() }.into()),
+        }))),
         Filter::Table { .. } if !tables::CAN_PARSE => {
             Err(Unusable::Feature { name: configured.name().to_owned(), feature: "table-rules" }.into())
         }

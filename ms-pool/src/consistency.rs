@@ -1,77 +1,118 @@
 //! How fresh a session's reads are to be.
 //!
-//! A replica trails its primary. The levels are the original's: `eventual` lets any server answer, `session` one that has what
-//! the session wrote, `strong` only a primary. A level that is given while running takes the place of the configured one, ahead
-//! of all filters. Positions, ages and caching are being built; until then `session` means primaries.
+//! A replica trails its primary. The levels are the original's: `eventual` lets any server answer, perhaps within a bound,
+//! `session` one that has what the session must see, `strong` only a primary. A level that is given while running takes the place
+//! of the configured one, ahead of all filters.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
+use ms_filters::Quality;
+use ms_gtid::{Position, Value, ValueError};
 use ms_hints::Level;
 
 use crate::{Error, Session};
 
 /// How fresh reads are to be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Consistency {
-    /// Any server may answer.
-    #[default]
-    Eventual,
-    /// A server that has everything the session wrote. Without a position to compare, only primaries surely do.
-    Session,
+    /// Any server may answer, within bounds if there are any.
+    Eventual {
+        /// Replicas answer that are known to trail by no more; where there is none, a primary does.
+        max_age: Option<Duration>,
+        /// How long an answer may be kept. Replicas answer that are known to trail by less.
+        cache: Option<Duration>,
+    },
+    /// A server that has everything the session wrote. Where positions cannot be compared, a primary.
+    Session {
+        /// What it must have in addition: a position that somebody else has handed over.
+        at: Option<Position>,
+    },
     /// A primary answers.
     Strong,
+}
+
+/// Any server may answer.
+impl Default for Consistency {
+    fn default() -> Self {
+        Self::EVENTUAL
+    }
 }
 
 /// An option of a level with its value, as the original's `set_qos` took them: unchecked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LevelOption<'a> {
-    /// The position a server must have replayed; with [`Consistency::Session`].
+    /// The position a server must have replayed; with [`Level::Session`].
     Gtid(&'a str),
-    /// The greatest lag in seconds; with [`Consistency::Eventual`].
+    /// The greatest lag in seconds; with [`Level::Eventual`].
     Age(i64),
-    /// How many seconds an answer may be kept; with [`Consistency::Eventual`].
+    /// How many seconds an answer may be kept; with [`Level::Eventual`].
     Cache(i64),
 }
 
 impl Consistency {
+    /// Any server may answer.
+    pub const EVENTUAL: Self = Self::Eventual { max_age: None, cache: None };
+    /// A server that has everything the session wrote.
+    pub const SESSION: Self = Self::Session { at: None };
+
+    /// Primaries, and replicas that are known to trail by no more than this.
+    #[must_use]
+    pub const fn max_age(age: Duration) -> Self {
+        Self::Eventual { max_age: Some(age), cache: None }
+    }
+
     /// Checks a level and an option that come from somewhere else: a file, a command line, a port of a PHP application.
     ///
     /// # Errors
     ///
-    /// Fails when the option does not go with the level or its value is out of range, in the original's words; and for options
-    /// that are right, because none has an effect yet.
+    /// Fails when the option does not go with the level or its value is out of range, in the original's words.
     ///
     /// # Examples
     ///
     /// ```
+    /// use ms_hints::Level;
     /// use ms_pool::{Consistency, LevelOption};
     ///
-    /// assert_eq!(Consistency::checked(Consistency::Strong, None)?, Consistency::Strong);
-    /// assert!(Consistency::checked(Consistency::Strong, Some(LevelOption::Age(1))).is_err());
+    /// assert_eq!(Consistency::checked(Level::Strong, None)?, Consistency::Strong);
+    /// assert!(Consistency::checked(Level::Strong, Some(LevelOption::Age(1))).is_err());
     /// # Ok::<(), ms_pool::ConsistencyError>(())
     /// ```
-    pub fn checked(level: Consistency, option: Option<LevelOption<'_>>) -> Result<Self, ConsistencyError> {
-        let Some(option) = option else {
-            return Ok(level);
+    pub fn checked(level: Level, option: Option<LevelOption<'_>>) -> Result<Self, ConsistencyError> {
+        let bare = match level {
+            Level::Eventual => Self::EVENTUAL,
+            Level::Session => Self::SESSION,
+            Level::Strong => Self::Strong,
         };
-        Err(match option {
-            LevelOption::Gtid(_) if level != Consistency::Session => ConsistencyError::GtidElsewhere,
-            LevelOption::Gtid("") => ConsistencyError::GtidEmpty,
-            LevelOption::Age(_) if level != Consistency::Eventual => ConsistencyError::AgeElsewhere,
-            LevelOption::Age(..0) => ConsistencyError::AgeNegative,
-            LevelOption::Cache(_) if level != Consistency::Eventual => ConsistencyError::CacheElsewhere,
-            LevelOption::Cache(..1) => ConsistencyError::CacheTooShort,
-            _ => ConsistencyError::NotYet,
+        // Checked to be no less than zero.
+        let seconds = |it: i64| Some(Duration::from_secs(it.unsigned_abs()));
+        Ok(match option {
+            None => bare,
+            Some(LevelOption::Gtid(_)) if level != Level::Session => return Err(ConsistencyError::GtidElsewhere),
+            Some(LevelOption::Gtid("")) => return Err(ConsistencyError::GtidEmpty),
+            Some(LevelOption::Gtid(text)) => {
+                let value = Value::new(text).map_err(|source| ConsistencyError::Gtid { source })?;
+                Self::Session { at: Some(Position::value(value)) }
+            }
+            Some(LevelOption::Age(_)) if level != Level::Eventual => return Err(ConsistencyError::AgeElsewhere),
+            Some(LevelOption::Age(..0)) => return Err(ConsistencyError::AgeNegative),
+            Some(LevelOption::Age(age)) => Self::Eventual { max_age: seconds(age), cache: None },
+            Some(LevelOption::Cache(_)) if level != Level::Eventual => return Err(ConsistencyError::CacheElsewhere),
+            Some(LevelOption::Cache(..1)) => return Err(ConsistencyError::CacheTooShort),
+            Some(LevelOption::Cache(ttl)) => Self::Eventual { max_age: None, cache: seconds(ttl) },
         })
     }
 
-    fn level(self) -> Level {
-        match self {
-            Consistency::Eventual => Level::Eventual,
-            Consistency::Session => Level::Session,
-            Consistency::Strong => Level::Strong,
+    pub(crate) fn quality(&self) -> Quality {
+        match *self {
+            Self::Eventual { max_age: None, cache: None } => Quality::Eventual,
+            Self::Eventual { max_age: Some(age), cache: None } => Quality::MaxLag(age),
+            Self::Eventual { max_age: None, cache: Some(ttl) } => Quality::LagBelow(ttl),
+            Self::Eventual { max_age: Some(age), cache: Some(ttl) } if age < ttl => Quality::MaxLag(age),
+            Self::Eventual { max_age: Some(_), cache: Some(ttl) } => Quality::LagBelow(ttl),
+            Self::Session { .. } => Quality::Session,
+            Self::Strong => Quality::Strong,
         }
     }
 }
@@ -92,8 +133,11 @@ pub enum ConsistencyError {
     CacheElsewhere,
     /// A time to live below one second.
     CacheTooShort,
-    /// Options have no effect yet.
-    NotYet,
+    /// A position that cannot be one.
+    Gtid {
+        /// Why it cannot.
+        source: ValueError,
+    },
 }
 
 impl fmt::Display for ConsistencyError {
@@ -114,12 +158,19 @@ impl fmt::Display for ConsistencyError {
                  MYSQLND_MS_QOS_CONSISTENCY_EVENTUAL only)"
             }
             Self::CacheTooShort => "a time to live is one second or more (Cache TTL must be at least one)",
-            Self::NotYet => "options of service levels have no effect yet",
+            Self::Gtid { .. } => "the position is none",
         })
     }
 }
 
-impl std::error::Error for ConsistencyError {}
+impl std::error::Error for ConsistencyError {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Gtid { source } => Some(source),
+            _ => None,
+        }
+    }
+}
 
 impl Session {
     /// Gives the session another service level, in place of the configured one; [`Consistency::Eventual`] goes back to any
@@ -146,7 +197,7 @@ impl Session {
                        (No change allowed in the middle of a transaction)";
             return Err(Error::Refused { why: why.into() });
         }
-        self.core.level = Some(consistency.level());
+        self.core.level = Some(consistency.quality());
         Ok(())
     }
 }
@@ -157,18 +208,22 @@ mod tests {
 
     #[test]
     fn options_go_with_their_level_and_have_ranges() {
-        use Consistency::{Eventual, Session, Strong};
+        use Level::{Eventual, Session, Strong};
         check(Strong, LevelOption::Gtid("1"), "GTID option value must be used with MYSQLND_MS_QOS_CONSISTENCY_SESSION");
         check(Session, LevelOption::Gtid(""), "GTID is empty");
         check(Session, LevelOption::Age(1), "Maximum age option value must be used with");
         check(Eventual, LevelOption::Age(-1), "Maximum age must have a positive value");
         check(Strong, LevelOption::Cache(1), "Cache TTL option value must be used with");
         check(Eventual, LevelOption::Cache(0), "Cache TTL must be at least one");
-        check(Eventual, LevelOption::Age(0), "no effect yet");
+        check(Session, LevelOption::Gtid("1' OR '1"), "the position is none");
+        let quality = |level, option| Consistency::checked(level, Some(option)).unwrap().quality();
+        assert_eq!(quality(Eventual, LevelOption::Age(0)), Quality::MaxLag(Duration::ZERO));
+        assert_eq!(quality(Eventual, LevelOption::Cache(2)), Quality::LagBelow(Duration::from_secs(2)));
+        assert_eq!(quality(Session, LevelOption::Gtid("0-1-42")), Quality::Session);
     }
 
     #[track_caller]
-    fn check(level: Consistency, option: LevelOption<'_>, text: &str) {
+    fn check(level: Level, option: LevelOption<'_>, text: &str) {
         let error = Consistency::checked(level, Some(option)).unwrap_err().to_string();
         assert!(error.contains(text), "{error}");
     }

@@ -8,12 +8,13 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ms_config::Mode;
-use ms_filters::{Attempt, Inputs, Outcome, Request, Role, ServerIx, ServerState, Step, Tally, View};
+use ms_filters::{Attempt, Inputs, Outcome, Request, Role, Router, ServerIx, ServerState, Step, Tally, View};
 use ms_hints::{Access, Effect, Protocol, Route, State, Transaction};
 
 use crate::{
     Cluster, Counter, Error, Session,
     class::Question,
+    facts::{self, Facts},
     held,
     pool::{Holder, Lease, Phase, ServerPool, Stmt},
     session::{Core, Slot, Slots},
@@ -39,15 +40,21 @@ pub(crate) struct Routed {
 }
 
 /// What a session has open, and what its cluster knows.
-struct Open<'a>(&'a Cluster, &'a [Slot]);
+struct Open<'a> {
+    cluster: &'a Cluster,
+    slots: &'a [Slot],
+    facts: &'a Facts,
+}
 
 impl View for Open<'_> {
     #[inline]
     fn server(&self, server: ServerIx) -> ServerState {
         ServerState {
-            open: self.1.iter().any(|slot| slot.server == server),
-            failed: self.0.member(server).pool.is_avoided(),
-            ..ServerState::default()
+            open: self.slots.iter().any(|slot| slot.server == server),
+            failed: self.cluster.member(server).pool.is_avoided(),
+            lag: self.facts.lag(server),
+            freshness: self.facts.freshness(server),
+            load: None,
         }
     }
 }
@@ -122,7 +129,7 @@ pub(crate) fn reroute_among<'s>(
 ) -> Option<&'s mut Slot> {
     let question = Question::new(cluster, core, stmt, Some(Route::Primary));
     let request = question.request(cluster, core, open);
-    let decided = cluster.inner.router.start(&mut inputs(cluster, core, &Open(cluster, open), &request));
+    let decided = ask(cluster, core, open, &request, |router, inputs| router.start(inputs));
     let (attempt, Step::Use(server)) = decided else {
         return None;
     };
@@ -164,6 +171,7 @@ pub(crate) fn route_now(
     {
         return Now::Refused(lost.into());
     }
+    core.facts.forget();
     let question = Question::new(cluster, core, stmt, route);
     if core.ephemeral
         && let Some(what) = question.refused_without_session()
@@ -177,8 +185,7 @@ pub(crate) fn route_now(
         return Now::Refused(refusal.into());
     }
     let request = question.request(cluster, core, &slots.0);
-    let (mut attempt, mut step) =
-        cluster.inner.router.start(&mut inputs(cluster, core, &Open(cluster, &slots.0), &request));
+    let (mut attempt, mut step) = ask(cluster, core, &slots.0, &request, |router, inputs| router.start(inputs));
     loop {
         match step {
             Step::Use(server) if is_simple(cluster, core, slots, &question, server) => {
@@ -196,20 +203,28 @@ pub(crate) fn route_now(
     }
 }
 
-/// What the router is asked with.
+/// Asks the router, with all that it may look at.
 #[inline]
-fn inputs<'a>(cluster: &'a Cluster, core: &'a mut Core, view: &'a dyn View, request: &'a Request<'a>) -> Inputs<'a> {
-    Inputs {
+fn ask<R>(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &[Slot],
+    request: &Request<'_>,
+    question: impl FnOnce(&Router, &mut Inputs<'_>) -> R,
+) -> R {
+    let Core { rng, memory, scratch, facts, .. } = core;
+    let mut inputs = Inputs {
         request,
-        view,
+        view: &Open { cluster, slots, facts },
         // No filter of this crate asks for the time yet, and reading the clock costs as much as deciding.
         now: Duration::ZERO,
-        rng: &mut core.rng,
-        session: &mut core.memory,
+        rng,
+        session: memory,
         cluster: &cluster.inner.memory,
-        scratch: core.scratch.get_or_insert_default(),
+        scratch: scratch.get_or_insert_default(),
         sink: None,
-    }
+    };
+    question(&cluster.inner.router, &mut inputs)
 }
 
 /// Asks the router for the next step.
@@ -222,7 +237,7 @@ fn after(
     attempt: &mut Attempt,
     outcome: Outcome,
 ) -> Step {
-    cluster.inner.router.after(attempt, &mut inputs(cluster, core, &Open(cluster, &slots.0), request), outcome)
+    ask(cluster, core, &slots.0, request, |router, inputs| router.after(attempt, inputs, outcome))
 }
 
 /// Whether the statement can go out as it is: a usable connection and no setting to change first.
@@ -429,8 +444,10 @@ impl Session {
                         return Err(error.into());
                     }
                 },
-                // No source of facts exists yet: what could not be learnt stays unknown.
-                Step::Fetch(_) => Outcome::Fetched,
+                Step::Fetch(wanted) => {
+                    facts::fetch(cluster, core, slots, wanted).await;
+                    Outcome::Fetched
+                }
                 Step::Give(server) => {
                     announce(cluster, core, &question, &attempt);
                     core.last_used = Some(server);

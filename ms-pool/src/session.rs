@@ -6,12 +6,13 @@
 
 use std::{cell::Cell, fmt, sync::Arc};
 
-use ms_filters::{Decision, Rng, Role, Scratch, ServerIx, SessionMemory};
-use ms_hints::{Cause, Level, SqlMode};
+use ms_filters::{Decision, Quality, Rng, Role, Scratch, ServerIx, SessionMemory};
+use ms_hints::{Cause, SqlMode};
 
 use crate::{
     Cluster,
     events::DecisionEvent,
+    facts::Facts,
     held::{Hold, Holdings},
     last_text::LastText,
     pool::{HeldBy, Lease, ServerPool, Stmt},
@@ -51,7 +52,9 @@ pub(crate) struct Core {
     pub(crate) trx: Trx,
     pub(crate) holdings: Holdings,
     /// The service level it was given while running.
-    pub(crate) level: Option<Level>,
+    pub(crate) level: Option<Quality>,
+    /// What was asked of servers for the statement under way.
+    pub(crate) facts: Facts,
     /// Made when it is needed.
     pub(crate) scratch: Option<Box<Scratch>>,
     /// It lives for one statement: state that would outlive it is refused or thrown away.
@@ -154,6 +157,7 @@ impl Session {
             trx: Trx::default(),
             holdings: Holdings::default(),
             level: None,
+            facts: Facts::default(),
             scratch: if ephemeral { SCRATCH.take() } else { None },
             ephemeral,
             for_transaction: false,

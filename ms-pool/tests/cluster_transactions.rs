@@ -337,7 +337,7 @@ async fn a_service_level_stays_while_a_transaction_is_bound() {
     run(&mut session, "SELECT 1").await.unwrap();
     assert_eq!(used(&session), Role::Primary);
     session.start_transaction(read_only()).await.unwrap();
-    session.set_consistency(Consistency::Eventual).unwrap();
+    session.set_consistency(Consistency::EVENTUAL).unwrap();
     run(&mut session, "SELECT 1").await.unwrap();
     assert_eq!(used(&session), Role::Replica);
     let refused = session.set_consistency(Consistency::Strong).unwrap_err();

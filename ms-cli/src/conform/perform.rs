@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ms_hints::Route;
-use ms_pool::{Consistency, ConsistencyError, LevelOption, Password, Session, TxOptions};
+use ms_pool::{Consistency, LevelOption, Password, Session, TxOptions};
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
 use tokio::time::sleep;
@@ -150,9 +150,9 @@ fn ended(called: Result<(), sqlx::Error>) -> Performed {
 
 fn qos(player: &mut Player<'_>, it: &Qos) -> Performed {
     let level = match it.level {
-        Level::Eventual => Consistency::Eventual,
-        Level::Session => Consistency::Session,
-        Level::Strong => Consistency::Strong,
+        Level::Eventual => ms_hints::Level::Eventual,
+        Level::Session => ms_hints::Level::Session,
+        Level::Strong => ms_hints::Level::Strong,
     };
     // The original took strings for numbers and numbers for strings.
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), ToOwned::to_owned);
@@ -170,7 +170,6 @@ fn qos(player: &mut Player<'_>, it: &Qos) -> Performed {
     };
     match Consistency::checked(level, option) {
         Ok(consistency) => done(player.session()?.set_consistency(consistency)),
-        Err(ConsistencyError::NotYet) => missing("qos", "set_consistency` with options"),
         Err(error) => Ok(Outcome::failed((&error).into())),
     }
 }

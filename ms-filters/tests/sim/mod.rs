@@ -13,11 +13,11 @@ use std::{
 };
 
 use ms_filters::{
-    Attempt, ClusterMemory, Failover, FailureMemory, Filter, Inputs, Outcome, Pipeline, Random, Request, Retries, Rng,
-    RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Settings, Step, Strategy, TableName,
-    Tables, Topology, Transaction, View,
+    Attempt, ClusterMemory, Failover, FailureMemory, Filter, Inputs, MustSee, Outcome, Pipeline, Quality, Random,
+    Request, Retries, Rng, RoundRobin, Router, Scratch, Server, ServerIx, ServerState, SessionMemory, Settings, Step,
+    Strategy, TableName, Tables, Topology, Transaction, View,
 };
-use ms_hints::{Access, Compat, Level, Options, Route, Statement};
+use ms_hints::{Access, Compat, Options, Route, Statement};
 
 pub struct Sim {
     pub router: Router,
@@ -27,7 +27,13 @@ pub struct Sim {
     pub rng: Rng,
     pub settings: Settings,
     pub transaction: Transaction,
-    pub level: Option<Level>,
+    pub level: Option<Quality>,
+    pub must_see: MustSee,
+    pub stays: Option<ServerIx>,
+    /// What a fetch finds out.
+    pub fetched: BTreeMap<ServerIx, ServerState>,
+    /// The fetches so far.
+    pub fetches: u32,
     pub tables: Tables<'static>,
     pub last_used: Option<ServerIx>,
     pub servers: Servers,
@@ -88,6 +94,10 @@ impl Sim {
             settings: Settings::default(),
             transaction: Transaction::None,
             level: None,
+            must_see: MustSee::Unknown,
+            stays: None,
+            fetched: BTreeMap::new(),
+            fetches: 0,
             tables: Tables::NotAsked,
             last_used: None,
             servers: Servers::default(),
@@ -164,6 +174,8 @@ impl Sim {
         request.transaction = self.transaction;
         request.last_used = self.last_used;
         request.level = self.level;
+        request.must_see = self.must_see;
+        request.stays = self.stays;
         request.tables = self.tables;
 
         let first_primary = self.router.topology().list(ms_filters::Role::Primary).first().copied();
@@ -193,6 +205,8 @@ impl Sim {
                     continue;
                 }
                 Step::Fetch(_) => {
+                    self.fetches += 1;
+                    self.servers.states.extend(std::mem::take(&mut self.fetched));
                     reported = Some((attempt, Outcome::Fetched));
                     continue;
                 }
@@ -325,9 +339,9 @@ impl Sim {
             }
             "level" => {
                 self.level = match rest {
-                    "strong" => Some(Level::Strong),
-                    "session" => Some(Level::Session),
-                    "eventual" => Some(Level::Eventual),
+                    "strong" => Some(Quality::Strong),
+                    "session" => Some(Quality::Session),
+                    "eventual" => Some(Quality::Eventual),
                     other => panic!("no level `{other}`"),
                 }
             }

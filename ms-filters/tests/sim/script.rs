@@ -13,10 +13,10 @@ use std::sync::{
 };
 
 use ms_filters::{
-    Call, Choice, Choices, Filter, NodeGroup, NodeGroups, QualityOfService, Random, RoundRobin, User, UserMulti,
-    user_fn, user_multi_fn,
+    Call, Choice, Choices, Filter, NodeGroup, NodeGroups, Quality, QualityOfService, Random, RoundRobin, User,
+    UserMulti, user_fn, user_multi_fn,
 };
-use ms_hints::{Level, Route};
+use ms_hints::Route;
 
 struct Script {
     answers: Vec<String>,
@@ -52,9 +52,9 @@ fn filter(name: &str, script: &str) -> Box<dyn Filter> {
         "random" => Box::new(Random::new()),
         "sticky" => Box::new(Random::sticky()),
         "roundrobin" => Box::new(RoundRobin::new()),
-        "strong" => Box::new(QualityOfService::new(Level::Strong)),
-        "session" => Box::new(QualityOfService::new(Level::Session)),
-        "eventual" => Box::new(QualityOfService::new(Level::Eventual)),
+        "strong" => Box::new(QualityOfService::new(Quality::Strong)),
+        "session" => Box::new(QualityOfService::new(Quality::Session)),
+        "eventual" => Box::new(QualityOfService::new(Quality::Eventual)),
         "user" => Box::new(user_fn("shop", "cb", move |call| choice(call, script.next()))),
         "user_multi" => Box::new(user_multi_fn("shop", "cb", move |_| choices(script.next()))),
         "user nobody" => Box::new(User::unregistered("nosuch")),
