@@ -264,6 +264,15 @@ impl Cluster {
         self.inner().delay_replication(name, seconds).await
     }
 
+    /// Makes a server refuse writes; its part in the cluster stays what it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`stop_replication`](Self::stop_replication).
+    pub async fn demote(&self, name: &str) -> Result<(), Error> {
+        promotion::demote(self.server(name)?, &*self.inner().dialect).await
+    }
+
     /// Of these replicas the one that has applied the most; of equals the first. Replication on them should be stopped.
     ///
     /// # Errors

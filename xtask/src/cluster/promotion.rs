@@ -15,7 +15,7 @@ pub(super) async fn promote(servers: &[Server], chosen: &Server, dialect: &dyn D
     if let Some(former) = former {
         former.set_role(Role::Replica);
         if former.state().await == State::Running {
-            run(former, dialect.demote()).await?;
+            demote(former, dialect).await?;
         }
     }
     run(chosen, dialect.promote()).await?;
@@ -27,6 +27,11 @@ pub(super) async fn promote(servers: &[Server], chosen: &Server, dialect: &dyn D
         }
     }
     Ok(())
+}
+
+/// Makes a server refuse writes.
+pub(super) async fn demote(server: &Server, dialect: &dyn Dialect) -> Result<(), Error> {
+    run(server, dialect.demote()).await
 }
 
 async fn run(server: &Server, statements: &[&str]) -> Result<(), Error> {
