@@ -11,7 +11,7 @@ use std::{
     collections::BTreeMap,
     sync::{
         Arc, Mutex,
-        atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering},
+        atomic::{AtomicBool, AtomicU64, Ordering},
     },
     time::Duration,
 };
@@ -27,10 +27,10 @@ use xtask::{
 use self::{
     clients::{Level, Source},
     faults::Fault,
-    history::History,
+    history::{History, Promise, Scope},
     report::Report,
     sightings::Sightings,
-    users::{Company, KEYS_EACH, User},
+    users::{Company, KEYS_EACH, User, lock},
     world::{Failed, World},
 };
 use crate::screen::Screen;
@@ -50,8 +50,8 @@ mod hand; // what statements go through
 mod users; // those who write and read
 
 /// Users who write and read at the same time.
-const USERS: u16 = 16;
-/// A run without any other limit.
+const USERS: u16 = 24;
+/// Seconds of a run that is given no limit.
 const DEFAULT_SECONDS: u64 = 30;
 /// A run that is asked for pairs ends after this in any case.
 const LONGEST: Duration = Duration::from_secs(20 * 60);
@@ -97,8 +97,11 @@ struct Run {
     history: History,
     sightings: Sightings,
     diary: Vec<(Duration, String)>,
+    /// The servers by their ports.
+    ports: BTreeMap<u16, String>,
     faults: BTreeMap<Fault, u32>,
-    failures: u32,
+    /// By what was said.
+    failures: BTreeMap<String, u64>,
     took: Duration,
 }
 
@@ -140,16 +143,14 @@ async fn torture(args: &Args, world: &Arc<World>, seed: u64) -> Result<Run, Fail
     let mut rng = Rng::with_seed(seed);
     let longest = args.pairs.map_or(Duration::from_secs(DEFAULT_SECONDS), |_| LONGEST);
     let began = world.now();
+    let mut open = || clients::open(world, args.source, rng.u64(..));
     let company = Arc::new(Company {
         world: Arc::clone(world),
-        processes: vec![
-            clients::open(world, args.source, rng.u64(..))?,
-            clients::open(world, args.source, rng.u64(..))?,
-        ],
+        processes: [(open()?, Scope(0)), (open()?, Scope(1))],
         promise: args.level.promise(),
-        scopes: Mutex::default(),
+        scopes: Mutex::new(vec![Promise::Process; 2]),
         pairs: AtomicU64::new(0),
-        failures: AtomicU32::new(0),
+        failures: Mutex::default(),
         wanted: args.pairs.unwrap_or(u64::MAX),
         until: began + args.seconds.map_or(longest, Duration::from_secs),
     });
@@ -175,18 +176,20 @@ async fn torture(args: &Args, world: &Arc<World>, seed: u64) -> Result<Run, Fail
     let wanted = || !over.load(Ordering::Relaxed) && company.goes_on();
     let (operations, faults) = tokio::try_join!(all, faults::cause(world, rng.fork(), wanted))?;
     looking.shutdown().await;
-    for it in &company.processes {
+    for (it, _) in &company.processes {
         it.close().await;
     }
 
     let (sightings, losses, diary) = world.records();
-    let scopes = std::mem::take(&mut *company.scopes.lock().unwrap_or_else(std::sync::PoisonError::into_inner));
+    let scopes = std::mem::take(&mut *lock(&company.scopes));
+    let failures = std::mem::take(&mut *lock(&company.failures));
     Ok(Run {
         history: History { scopes, operations, losses },
         sightings,
         diary,
+        ports: world.servers.servers().iter().map(|it| (it.port(), it.name().to_owned())).collect(),
         faults,
-        failures: company.failures.load(Ordering::Relaxed),
+        failures,
         took: world.now() - began,
     })
 }

@@ -88,10 +88,13 @@ pub(crate) fn check(history: &History, age: Duration) -> Vec<Judged> {
 /// Whether this is something that the scope was promised not to happen.
 pub(crate) fn is_promised(promise: Promise, broken: Broken) -> bool {
     match (promise, broken) {
-        (_, Broken::Invented) | (Promise::Strong, _) => true,
-        (Promise::Nothing, _) | (Promise::Session, Broken::Staleness) => false,
+        (_, Broken::Invented) => true,
+        (Promise::Nothing, _) => false,
         (Promise::MaxAge(_), broken) => broken == Broken::Staleness,
-        (Promise::Session, _) => true,
+        (Promise::Session, broken) => broken != Broken::Staleness,
+        (Promise::Process, broken) => matches!(broken, Broken::ReadYourWrites | Broken::SilentLoss),
+        // It looks at what is there and asks nobody what there was.
+        (Promise::Strong, broken) => !matches!(broken, Broken::SilentLoss | Broken::SilentReturn),
     }
 }
 
@@ -111,8 +114,8 @@ struct Checker<'h> {
     /// What each scope wrote, and what it read.
     written: HashMap<Scope, Demands>,
     seen: HashMap<Scope, Demands>,
-    /// What was under way to another scope: written and read.
-    handed: HashMap<usize, (Demands, Demands)>,
+    /// What was under way to another scope.
+    handed: HashMap<usize, Demands>,
     /// The end and the place of every acknowledged write, by key and in the order of their ends.
     acknowledged: HashMap<Key, Vec<(Duration, Demand)>>,
     judged: Vec<Judged>,
@@ -206,7 +209,7 @@ impl<'h> Checker<'h> {
             Promise::MaxAge(age) => age,
             Promise::Strong => Duration::ZERO,
             Promise::Nothing => self.age,
-            Promise::Session => return None,
+            Promise::Session | Promise::Process => return None,
         };
         let writes = self.acknowledged.get(&key)?;
         let until = read.began.checked_sub(age)?;
@@ -229,22 +232,21 @@ impl<'h> Checker<'h> {
         told.iter().any(|(began, ended)| *ended >= killing && *began <= before)
     }
 
-    /// A position says what its scope has to see when it is asked for.
+    /// A position says what its scope has written, or was given, when it is asked for. What the scope has read is not in it.
     fn pick_up(&mut self, index: usize, giving: &Operation) {
         // What the giver was told of is not in it any more.
         let is_owed = |key, version| {
             let loss = self.fates.lost_in(key, version);
             loss.is_none_or(|loss| !self.was_told(giving.scope, loss.killing, giving.ended))
         };
-        let copy = |of: &HashMap<_, Demands>| of.get(&giving.scope).map(|it| it.only(is_owed)).unwrap_or_default();
-        let both = (copy(&self.written), copy(&self.seen));
-        self.handed.insert(index, both);
+        if let Some(written) = self.written.get(&giving.scope) {
+            self.handed.insert(index, written.only(is_owed));
+        }
     }
 
     fn put_down(&mut self, index: usize, to: Scope) {
-        if let Some((written, seen)) = self.handed.remove(&index) {
+        if let Some(written) = self.handed.remove(&index) {
             self.written.entry(to).or_default().merge(written, &self.fates);
-            self.seen.entry(to).or_default().merge(seen, &self.fates);
         }
     }
 }

@@ -27,9 +27,11 @@ impl Scope {
 pub(crate) enum Promise {
     /// To read what it wrote, and never to read back in time.
     Session,
+    /// To read what anybody wrote through it. It is many at once, so what one of them has read binds nobody else.
+    Process,
     /// To read nothing that is older.
     MaxAge(Duration),
-    /// All of it, and the newest.
+    /// To read what is newest, whatever became of what was there before.
     Strong,
     /// Nothing: it shows what happens to those who are promised nothing under the same faults.
     Nothing,

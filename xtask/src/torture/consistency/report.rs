@@ -25,6 +25,7 @@ const RISK: u64 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
     Promised,
+    Process,
     Aged,
     Control,
 }
@@ -33,6 +34,7 @@ impl Group {
     fn title(self) -> &'static str {
         match self {
             Self::Promised => "the level asked for",
+            Self::Process => "own writes of the process",
             Self::Aged => "nothing older than a second",
             Self::Control => "nothing",
         }
@@ -41,6 +43,7 @@ impl Group {
     fn key(self) -> &'static str {
         match self {
             Self::Promised => "promised",
+            Self::Process => "process",
             Self::Aged => "max_age",
             Self::Control => "control",
         }
@@ -82,7 +85,7 @@ pub(crate) struct Report {
     told: u64,
     faults: Vec<(&'static str, u32)>,
     lost: usize,
-    failures: u32,
+    failures: BTreeMap<String, u64>,
     took: Duration,
 }
 
@@ -96,7 +99,7 @@ impl Report {
             told: run.history.operations.iter().filter(|it| it.deed == Deed::ToldOfLoss).count() as u64,
             faults: run.faults.iter().map(|(fault, times)| (fault.title(), *times)).collect(),
             lost: run.history.losses.len(),
-            failures: run.failures,
+            failures: run.failures.clone(),
             took: run.took,
         };
         for one in &judged {
@@ -120,13 +123,18 @@ impl Report {
     }
 
     fn is_risky(&self) -> bool {
-        let all = self.all_of_level();
-        all.pairs > 0 && all.at_risk * RISK >= all.pairs
+        let (pairs, at_risk) = self.all_of_level();
+        pairs > 0 && at_risk * RISK >= pairs
     }
 
-    fn all_of_level(&self) -> Tally {
-        let group = if self.promise == Promise::Nothing { Group::Control } else { Group::Promised };
-        self.tallies.get(&group).cloned().unwrap_or_default()
+    /// Pairs of the level asked for, and reads at risk among them.
+    fn all_of_level(&self) -> (u64, u64) {
+        let groups: &[_] = match self.promise {
+            Promise::Nothing => &[Group::Control],
+            _ => &[Group::Promised, Group::Process],
+        };
+        let tallies = groups.iter().filter_map(|it| self.tallies.get(it));
+        tallies.fold((0, 0), |(pairs, at_risk), it| (pairs + it.pairs, at_risk + it.at_risk))
     }
 
     pub(crate) fn json(&self, title: &str, seed: u64) -> Value {
@@ -176,10 +184,12 @@ impl Report {
             ["reads", "pairs", "at risk", "own missed", "back in time", "too old", "lost silently", "invented"]
                 .map(Column::Number);
         screen.table([Column::Text("promised"), reads, pairs, risk, own, back, old, lost, invented], rows)?;
+        let failures: Vec<_> = self.failures.iter().map(|(text, times)| format!("{times} times {text}")).collect();
         screen.paragraph(&format!(
             "Pairs are writes that their scope has read again. A read is at risk when a replica that might have answered lacked, provably, \
-             what its scope had written. {} statements failed; scopes were told of lost writes {} times.",
-            self.failures, self.told,
+             what its scope had written. Scopes were told of lost writes {} times. Statements failed: {}.",
+            self.told,
+            if failures.is_empty() { "none".to_owned() } else { failures.join(", ") },
         ))?;
         for it in self.violations.iter().take(TOLD) {
             screen.alarm(&format!("broken promise: {}", it.broken.title()))?;
@@ -199,13 +209,8 @@ impl Report {
         if !self.is_risky() {
             screen.alarm("The run proves little: hardly any read was at risk.")?;
         }
-        let all = self.all_of_level();
-        screen.line(&format!(
-            "{} violations in {} pairs, {} reads at risk",
-            self.violations.len(),
-            all.pairs,
-            all.at_risk
-        ))
+        let (pairs, at_risk) = self.all_of_level();
+        screen.line(&format!("{} violations in {pairs} pairs, {at_risk} reads at risk", self.violations.len()))
     }
 }
 
@@ -219,6 +224,7 @@ fn tally(history: &History, judged: &[Judged], sightings: &Sightings, promise: P
         };
         let group = match history.scopes[read.scope.index()] {
             Promise::Nothing => Group::Control,
+            Promise::Process => Group::Process,
             Promise::MaxAge(_) => Group::Aged,
             other => {
                 debug_assert_eq!(other, promise);
@@ -242,6 +248,7 @@ fn tally(history: &History, judged: &[Judged], sightings: &Sightings, promise: P
 fn story(violation: &Violation, run: &Run) -> Vec<String> {
     let operations = &run.history.operations;
     let (read, by) = (&operations[violation.read], &operations[violation.demand.by]);
+    let told = |it: &Operation| told(it, run);
     let mut lines = vec![(by.began, told(by)), (read.began, told(read))];
     let Deed::Read { key, .. } = read.deed else {
         return Vec::new();
@@ -250,7 +257,8 @@ fn story(violation: &Violation, run: &Run) -> Vec<String> {
     let between = operations.iter().filter(|it| {
         let concerns = match it.deed {
             Deed::Wrote { key: of, .. } | Deed::TriedToWrite { key: of, .. } | Deed::Read { key: of, .. } => of == key,
-            Deed::HandedOver { .. } | Deed::ToldOfLoss => true,
+            Deed::HandedOver { to } => return to == read.scope,
+            Deed::ToldOfLoss => true,
         };
         concerns && it.scope == read.scope && it.began > by.began && it.began < read.began
     });
@@ -265,13 +273,16 @@ fn story(violation: &Violation, run: &Run) -> Vec<String> {
     lines.into_iter().map(|(at, text)| format!("  {:>12.6} s  {text}", at.as_secs_f64())).collect()
 }
 
-fn told(it: &Operation) -> String {
+fn told(it: &Operation, run: &Run) -> String {
     let scope = it.scope.0;
     let took = (it.ended - it.began).as_secs_f64() * 1e3;
     let what = match it.deed {
         Deed::Wrote { key, version } => format!("wrote version {version} of key {key}"),
         Deed::TriedToWrite { key, version } => format!("tried to write version {version} of key {key}"),
-        Deed::Read { key, seen, port } => format!("read version {seen} of key {key} from port {port}"),
+        Deed::Read { key, seen, port } => {
+            let server = run.ports.get(&port).map_or("nobody known", String::as_str);
+            format!("read version {seen} of key {key} from `{server}`")
+        }
         Deed::HandedOver { to } => format!("handed its position to scope {}", to.0),
         Deed::ToldOfLoss => "was told of a loss".to_owned(),
     };

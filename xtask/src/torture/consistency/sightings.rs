@@ -41,11 +41,6 @@ impl Looks {
         self.breaks.push(at);
     }
 
-    /// How often it was looked at.
-    pub(crate) fn count(&self) -> usize {
-        self.began.len()
-    }
-
     /// Whether the server provably lacked a version at that time.
     fn lacked(&self, key: Key, version: Version, at: Duration) -> bool {
         let look = self.began.partition_point(|began| *began < at);

@@ -6,7 +6,7 @@
 use std::{
     collections::BTreeMap,
     io,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::Mutex,
     time::{Duration, Instant},
 };
 
@@ -16,6 +16,7 @@ use super::{
     history::{Key, Loss, Version},
     name::{Earlier, Name},
     sightings::Sightings,
+    users::lock,
 };
 
 /// The name that writes go to.
@@ -142,11 +143,6 @@ impl World {
     pub(crate) async fn sql(&self, server: &str, statement: &str) -> Result<Rows, Failed> {
         Ok(self.servers.server(server)?.sql(statement).await?)
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // Nothing panics while it is held; and if it did, the numbers would still be numbers.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Why a run could not be made.

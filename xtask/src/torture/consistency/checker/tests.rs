@@ -7,6 +7,8 @@ const A: Scope = Scope(0);
 const B: Scope = Scope(1);
 const OLD: Scope = Scope(2);
 const CONTROL: Scope = Scope(3);
+const OWN: Scope = Scope(4);
+const NEWEST: Scope = Scope(5);
 const AGE: Duration = Duration::from_millis(10);
 
 use Broken::{Invented, MonotonicReads, ReadYourWrites, SilentLoss, SilentReturn, Staleness};
@@ -56,8 +58,11 @@ fn a_position_that_is_handed_over_binds_the_other_scope() {
     check(&[&start[..], &[read(B, 0, 3..5)]].concat(), &[]);
     // Written after the position was asked for.
     check(&[wrote(A, 1, 0..1), wrote(A, 2, 3..5), handed(A, B, 2..6), read(B, 1, 7..8)], &[]);
-    // What the giver had read.
-    check(&[wrote(OLD, 1, 0..1), read(A, 1, 2..3), handed(A, B, 4..5), read(B, 0, 6..7)], &[(3, MonotonicReads)]);
+    // What was handed over goes further.
+    let further = [handed(B, OWN, 5..6), read(OWN, 0, 7..8)];
+    check(&[&start[..], &further].concat(), &[(3, ReadYourWrites)]);
+    // What the giver had read is its own affair.
+    check(&[wrote(OLD, 1, 0..1), read(A, 1, 2..3), handed(A, B, 4..5), read(B, 0, 6..7)], &[]);
 }
 
 #[test]
@@ -69,6 +74,20 @@ fn an_age_is_a_bound_for_what_anybody_wrote() {
     check(&[tried(A, 1, 0..1), read(OLD, 0, 50..51)], &[]);
     // Nobody else was promised that.
     check(&[wrote(A, 1, 0..1), read(B, 0, 50..51)], &[]);
+}
+
+#[test]
+fn a_process_reads_what_anybody_wrote_through_it_and_no_more() {
+    check(&[wrote(OWN, 1, 0..1), read(OWN, 0, 2..3)], &[(1, ReadYourWrites)]);
+    check(&[wrote(A, 1, 0..1), read(OWN, 1, 2..3), read(OWN, 0, 4..5)], &[]);
+}
+
+#[test]
+fn the_strong_level_sees_all_that_is_there() {
+    check(&[wrote(A, 1, 0..1), read(NEWEST, 0, 2..3)], &[(1, Staleness)]);
+    check(&[wrote(A, 1, 0..1), read(NEWEST, 0, 1..3)], &[]);
+    let lost = [wrote(NEWEST, 1, 0..1), wrote(NEWEST, 2, 2..3), read(NEWEST, 1, 22..23)];
+    check_with(&lost, &[loss()], &[]);
 }
 
 #[test]
@@ -156,7 +175,9 @@ fn check_with(operations: &[Operation], losses: &[Loss], expected: &[(usize, Bro
 }
 
 fn history(operations: &[Operation], losses: &[Loss]) -> History {
-    let scopes = vec![Promise::Session, Promise::Session, Promise::MaxAge(AGE), Promise::Nothing];
+    let sessions = [Promise::Session, Promise::Session];
+    let others = [Promise::MaxAge(AGE), Promise::Nothing, Promise::Process, Promise::Strong];
+    let scopes = [&sessions[..], &others].concat();
     History { scopes, operations: operations.to_vec(), losses: losses.to_vec() }
 }
 
