@@ -16,8 +16,10 @@ use super::{
 };
 use crate::screen::{Column, Screen, failures, text};
 
-/// Violations that are told in full.
-const TOLD: usize = 5;
+/// Violations of a kind that are told in full.
+const TOLD: usize = 3;
+/// What a scope did in between is told as far as this.
+const BETWEEN: usize = 6;
 /// Fewer reads at risk than one in so many pairs prove little.
 const RISK: u64 = 10;
 
@@ -191,13 +193,24 @@ impl Report {
             self.told,
             if failures.is_empty() { "none".to_owned() } else { failures.join(", ") },
         ))?;
-        for it in self.violations.iter().take(TOLD) {
+        for it in self.examples(&run.history) {
             screen.alarm(&format!("broken promise: {}", it.broken.title()))?;
             for line in story(it, run) {
                 screen.line(&line)?;
             }
         }
         self.close(screen)
+    }
+
+    /// Some violations of each kind, each of another scope.
+    fn examples(&self, history: &History) -> Vec<&Violation> {
+        let mut examples = Vec::new();
+        for kind in Broken::ALL {
+            let mut scopes = BTreeSet::new();
+            let of_kind = self.violations.iter().filter(|it| it.broken == kind);
+            examples.extend(of_kind.filter(|it| scopes.insert(history.operations[it.read].scope)).take(TOLD));
+        }
+        examples
     }
 
     fn close(&self, screen: &mut Screen) -> io::Result<()> {
@@ -262,12 +275,14 @@ fn story(violation: &Violation, run: &Run) -> Vec<String> {
         };
         concerns && it.scope == read.scope && it.began > by.began && it.began < read.began
     });
-    lines.extend(between.map(|it| (it.began, told(it))));
+    let mut between: Vec<_> = between.collect();
+    between.sort_by_key(|it| it.began);
+    lines.extend(between.iter().rev().take(BETWEEN).map(|it| (it.began, told(it))));
     let around = by.began.saturating_sub(Duration::from_secs(2))..read.ended + Duration::from_millis(200);
     lines.extend(run.diary.iter().filter(|(at, _)| around.contains(at)).map(|(at, text)| (*at, format!("[{text}]"))));
     for (name, list) in &run.sightings.behind {
         let changes = list.iter().filter(|(since, _)| around.contains(since));
-        lines.extend(changes.map(|(since, server)| (*since, format!("[`{name}` leads to `{server}`]"))));
+        lines.extend(changes.map(|(since, server)| (*since, format!("[the name `{name}` leads to server `{server}`]"))));
     }
     lines.sort();
     lines.into_iter().map(|(at, text)| format!("  {:>12.6} s  {text}", at.as_secs_f64())).collect()
@@ -281,7 +296,7 @@ fn told(it: &Operation, run: &Run) -> String {
         Deed::TriedToWrite { key, version } => format!("tried to write version {version} of key {key}"),
         Deed::Read { key, seen, port } => {
             let server = run.ports.get(&port).map_or("nobody known", String::as_str);
-            format!("read version {seen} of key {key} from `{server}`")
+            format!("read version {seen} of key {key} from server `{server}`")
         }
         Deed::HandedOver { to } => format!("handed its position to scope {}", to.0),
         Deed::ToldOfLoss => "was told of a loss".to_owned(),
