@@ -187,9 +187,13 @@ pub enum Error {
         lost: Box<str>,
     },
 
-    /// No server that was written to can tell how far that was: none can be reached, or none counts its transactions.
-    #[error("the position of what was written cannot be found out (No GTID has been injected yet)")]
-    NoPosition,
+    /// The server that was written to cannot be reached, or does not count its transactions, so nobody knows which replica
+    /// has what was written last. Said once where somebody reads; reads go on without it.
+    #[error("what was written last on server `{server}` may be missing: nobody knows how far that was")]
+    NoPosition {
+        /// The server as the configuration names it.
+        server: Arc<str>,
+    },
 
     /// A connection was given up in the middle of an answer, and with it what the session had set up there: temporary tables,
     /// variables, locks.
@@ -378,7 +382,7 @@ impl From<Error> for sqlx::Error {
                 sqlx::Error::Configuration(Box::new(error))
             }
             Error::Closed
-            | Error::NoPosition
+            | Error::NoPosition { .. }
             | Error::PositionLost { .. }
             | Error::TransactionDepth { .. }
             | Error::Refused { .. }
