@@ -30,6 +30,7 @@ use crate::{
     class::Classes,
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
+    injection::Injection,
     own_filter::BoxError,
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
     tables::{self, KnownTables},
@@ -223,6 +224,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         counting: counting(section.switches, settings, &section.settings),
         server_charset: section.server_charset.is_some(),
         transient: section.transient_errors.as_ref().map(Transient::new),
+        injection: section.gtid_injection.as_ref().map(|it| Arc::new(Injection::new(it))),
     };
     finish(builder, nodes, plan)
 }
@@ -340,6 +342,7 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         counting: counting(switches, settings, &Settings::default()),
         server_charset: false,
         transient: None,
+        injection: None,
     };
     finish(builder, nodes, plan)
 }
@@ -366,6 +369,7 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         counting: true,
         server_charset: false,
         transient: None,
+        injection: None,
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
 }
@@ -382,6 +386,7 @@ struct Plan {
     counting: bool,
     server_charset: bool,
     transient: Option<Transient>,
+    injection: Option<Arc<Injection>>,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
@@ -425,6 +430,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         server_charset: plan.server_charset,
         classes: Classes::default(),
         transient: plan.transient,
+        injection: plan.injection,
         tables: wants_tables.then(KnownTables::default),
         bridges,
     }))
