@@ -13,8 +13,8 @@ use std::{
 };
 
 use ms_config::{
-    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, Mode, OwnFilter, PoolSettings, Secret,
-    Section, ServiceLevel, Settings, Switches, TrxStickiness,
+    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, GtidInjection, Mode, OwnFilter, PoolSettings,
+    Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random, Role, RoundRobin, Router, Server, Split,
@@ -224,7 +224,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         counting: counting(section.switches, settings, &section.settings),
         server_charset: section.server_charset.is_some(),
         transient: section.transient_errors.as_ref().map(Transient::new),
-        injection: section.gtid_injection.as_ref().map(|it| Arc::new(Injection::new(it))),
+        injection: section.gtid_injection.clone(),
     };
     finish(builder, nodes, plan)
 }
@@ -386,7 +386,7 @@ struct Plan {
     counting: bool,
     server_charset: bool,
     transient: Option<Transient>,
-    injection: Option<Arc<Injection>>,
+    injection: Option<GtidInjection>,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
@@ -409,6 +409,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         let pool = ServerPool::watched(node.target, node.limits, watch);
         members.push(Member { role, address: node.address.into(), pool });
     }
+    let injection = plan.injection.map(|it| Injection::new(&it, statistics.clone(), builder.hooks.clone()));
     let bridges = Bridges::new(topology.servers().len(), builder.sqlx_pool_connections);
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
@@ -430,7 +431,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         server_charset: plan.server_charset,
         classes: Classes::default(),
         transient: plan.transient,
-        injection: plan.injection,
+        injection: injection.map(Arc::new),
         tables: wants_tables.then(KnownTables::default),
         bridges,
     }))

@@ -81,7 +81,6 @@ pub(crate) struct Inner {
     /// `None` when nothing is done again.
     pub(crate) transient: Option<Transient>,
     /// `None` when nothing is counted or asked for by SQL of the section.
-    #[allow(dead_code, reason = "what injects and what asks replicas comes next")]
     pub(crate) injection: Option<Arc<Injection>>,
     /// `None` when no filter asks for tables.
     pub(crate) tables: Option<KnownTables>,
