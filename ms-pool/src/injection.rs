@@ -140,9 +140,12 @@ impl Cluster {
     }
 
     /// What goes with a read that its replica refused because it writes.
-    pub(crate) fn counts_of_refused(&self, server: ServerIx) -> Counts {
-        let counted = self.counts() && self.member(server).role == Role::Primary;
-        if counted { Counts::WRITE } else { Counts::NOTHING }
+    pub(crate) fn counts_of_refused(&self, core: &mut Core, server: ServerIx) -> Counts {
+        if !self.counts() || self.member(server).role != Role::Primary {
+            return Counts::NOTHING;
+        }
+        core.wrote_on = Some(server);
+        Counts::WRITE
     }
 
     /// Counts what is about to be committed on `lease`.

@@ -129,7 +129,7 @@ pub(crate) fn run<'s>(
             } else if belted && belt_refused(&error) {
                 session.cluster.count(Counter::BeltRerouted, 1);
                 routed = session.route(again, Some(Route::Primary)).await?;
-                routed.counts = session.cluster.counts_of_refused(routed.server);
+                routed.counts = session.cluster.counts_of_refused(&mut session.core, routed.server);
             } else {
                 let Session { cluster, slots, .. } = &mut *session;
                 let slot = slots.use_now(server).expect("it was routed there");
@@ -265,7 +265,7 @@ impl<'c> Rest<'c> {
         if route.is_some()
             && let Some(slot) = reroute_among(cluster, core, others, &stmt)
         {
-            let counts = cluster.counts_of_refused(slot.server);
+            let counts = cluster.counts_of_refused(core, slot.server);
             return cluster.forward_counted(core, &mut slot.lease, stmt, counts, out).await.map_err(|(error, _)| error);
         }
         // The session has no connection for it yet; the one made here becomes the session's afterwards.
@@ -276,7 +276,7 @@ impl<'c> Rest<'c> {
         let routed = borrowed.route(&stmt, route).await?;
         core.last_used = Some(routed.server);
         let slot = borrowed.slots.use_now(routed.server).expect("it was routed there");
-        let counts = if route.is_some() { cluster.counts_of_refused(routed.server) } else { Counts::NOTHING };
+        let counts = if route.is_some() { cluster.counts_of_refused(core, routed.server) } else { Counts::NOTHING };
         cluster.forward_counted(core, &mut slot.lease, stmt, counts, out).await.map_err(|(error, _)| error)?;
         core.last = borrowed.core.last.take();
         core.spare = borrowed.slots.remove(routed.server).map(Box::new);
