@@ -13,14 +13,13 @@ use std::{
 };
 
 use ms_config::{
-    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, Mode, OwnFilter, PoolSettings, Secret,
-    Section, ServiceLevel, Settings, Switches, TrxStickiness,
+    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, GtidInjection, Mode, OwnFilter, PoolSettings,
+    Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random, Role, RoundRobin, Router, Server, Split,
     Stickiness, Table, TableRule, Topology, User, UserMulti,
 };
-use ms_gtid::source::GtidSource;
 use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
@@ -31,9 +30,10 @@ use crate::{
     class::Classes,
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
+    injection::Injection,
     own_filter::BoxError,
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
-    positions::{self, Positions},
+    positions::Positions,
     tables::{self, KnownTables},
     transient::Transient,
     url,
@@ -228,8 +228,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         counting: counting(section.switches, settings, &section.settings),
         server_charset: section.server_charset.is_some(),
         transient: section.transient_errors.as_ref().map(Transient::new),
-        configured: section.gtid_injection.as_ref().and_then(positions::configured_source),
-        wait: positions::wait_for_gtid(section.gtid_injection.as_ref(), section.switches.compat),
+        injection: section.gtid_injection.clone(),
     };
     finish(builder, nodes, plan)
 }
@@ -347,8 +346,7 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         counting: counting(switches, settings, &Settings::default()),
         server_charset: false,
         transient: None,
-        configured: None,
-        wait: positions::wait_for_gtid(None, switches.compat),
+        injection: None,
     };
     finish(builder, nodes, plan)
 }
@@ -375,8 +373,7 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         counting: true,
         server_charset: false,
         transient: None,
-        configured: None,
-        wait: positions::wait_for_gtid(None, switches.compat),
+        injection: None,
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
 }
@@ -393,8 +390,7 @@ struct Plan {
     counting: bool,
     server_charset: bool,
     transient: Option<Transient>,
-    configured: Option<Arc<dyn GtidSource>>,
-    wait: Duration,
+    injection: Option<GtidInjection>,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
@@ -418,6 +414,8 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         members.push(Member { role, address: node.address.into(), pool });
     }
     let servers = topology.servers().len();
+    let injection = plan.injection.map(|it| Injection::new(&it, statistics.clone(), builder.hooks.clone()));
+    let positions = Positions::new(servers, injection.as_ref(), plan.rules.is_strict());
     let bridges = Bridges::new(servers, builder.sqlx_pool_connections);
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
@@ -439,9 +437,10 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         server_charset: plan.server_charset,
         classes: Classes::default(),
         transient: plan.transient,
+        injection: injection.map(Arc::new),
         tables: wants_tables.then(KnownTables::default),
         bridges,
-        positions: Positions::new(servers, plan.configured, plan.wait),
+        positions,
         written: Arc::default(),
     }))
 }

@@ -21,6 +21,7 @@ use crate::{
     census::Census,
     class::{Classes, Question},
     events::Hooks,
+    injection::Injection,
     pool::ServerPool,
     positions::{Positions, Written},
     state::{ServerIdentity, ServerInfo, ServerState},
@@ -80,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) classes: Classes,
     /// `None` when nothing is done again.
     pub(crate) transient: Option<Transient>,
+    /// `None` when nothing is counted or asked for by SQL of the section.
+    pub(crate) injection: Option<Arc<Injection>>,
     /// `None` when no filter asks for tables.
     pub(crate) tables: Option<KnownTables>,
     pub(crate) bridges: Bridges,

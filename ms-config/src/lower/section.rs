@@ -140,7 +140,8 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
     }
 }
 
-/// Settings of the original for what does not exist here yet. Whether they are right is checked all the same.
+/// Settings that do not go with `fabric`, and it. Some are of the original for what does not exist here yet; whether they are right
+/// is checked all the same.
 #[derive(Default)]
 struct Later {
     gtid_injection: Option<GtidInjection>,
@@ -160,12 +161,14 @@ fn later(report: &mut Report<'_>, section: &Object<'_>, localhost: Localhost) ->
             return;
         }
         read(report, &field);
-        report.add(field.at_key(), Problem::warning(not_yet(&field)));
     };
     counted("global_transaction_id_injection", &mut |report, field| {
         later.gtid_injection = gtid_injection::lower(report, field);
     });
-    counted("xa", &mut |report, field| later.xa = xa::lower(report, field, localhost));
+    counted("xa", &mut |report, field| {
+        later.xa = xa::lower(report, field, localhost);
+        report.add(field.at_key(), Problem::warning(not_yet(field)));
+    });
     if let Some(field) = &fabric {
         later.fabric = fabric::lower(report, field);
         later.gtid_injection = None;
