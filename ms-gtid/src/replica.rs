@@ -332,7 +332,7 @@ impl Channel {
     }
 
     fn lag(&self) -> Lag {
-        for (part, thread) in [(Part::Applier, &self.applier), (Part::Receiver, &self.receiver)] {
+        for (part, thread) in [(Part::Receiver, &self.receiver), (Part::Applier, &self.applier)] {
             // A receiver that connects has stopped receiving, and it depends on the version whether the lag is NULL then.
             if thread.state != ThreadState::Running {
                 return Lag::Stopped { channel: self.name.clone(), part, errno: thread.errno };

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ms_filters::{Freshness, ServerIx};
 
 use crate::{
-    Cluster,
+    Cluster, lag,
     session::{Core, Slots},
 };
 
@@ -17,8 +17,8 @@ use crate::{
 pub(crate) struct Facts(Option<Box<Learned>>);
 
 #[derive(Debug, Default)]
-struct Learned {
-    lags: Vec<(ServerIx, Duration)>,
+pub(crate) struct Learned {
+    pub(crate) lags: Vec<(ServerIx, Duration)>,
     reached: Vec<ServerIx>,
 }
 
@@ -44,7 +44,7 @@ impl Facts {
         self.0 = None;
     }
 
-    fn learned(&mut self) -> &mut Learned {
+    pub(crate) fn learned(&mut self) -> &mut Learned {
         self.0.get_or_insert_default()
     }
 }
@@ -57,15 +57,11 @@ impl Facts {
 pub(crate) async fn fetch(cluster: &Cluster, core: &mut Core, slots: &mut Slots, wanted: ms_filters::Facts) {
     let replicas: Vec<ServerIx> = core.scratch.as_ref().map_or_else(Vec::new, |it| it.candidates().replicas().to_vec());
     if wanted.lag {
-        lag(cluster, core, slots, &replicas).await;
+        lag::fetch(cluster, core, slots, &replicas).await;
     }
     if wanted.freshness {
         freshness(cluster, core, slots, &replicas).await;
     }
-}
-
-async fn lag(_: &Cluster, core: &mut Core, _: &mut Slots, _: &[ServerIx]) {
-    core.facts.learned().lags.clear();
 }
 
 async fn freshness(_: &Cluster, core: &mut Core, _: &mut Slots, _: &[ServerIx]) {

@@ -56,6 +56,7 @@ mod by_text; // what was found out about a text, found again
 mod class; // what a statement is
 mod executor; // sqlx's traits
 mod facts; // what servers were asked for one statement
+mod lag; // how far replicas trail
 mod route; // performs the router's steps
 mod run; // sends a routed statement
 mod tables; // which tables a statement names
