@@ -21,6 +21,7 @@ use crate::{
     census::Census,
     class::{Classes, Question},
     events::Hooks,
+    lag::Lags,
     pool::ServerPool,
     positions::{Positions, Written},
     state::{ServerIdentity, ServerInfo, ServerState},
@@ -84,6 +85,7 @@ pub(crate) struct Inner {
     pub(crate) tables: Option<KnownTables>,
     pub(crate) bridges: Bridges,
     pub(crate) positions: Positions,
+    pub(crate) lags: Lags,
     /// What the process has written through the cluster itself.
     pub(crate) written: Arc<Written>,
 }

@@ -60,6 +60,11 @@ impl Facts {
     }
 }
 
+/// What can be learned without waiting; `false` when that is not all of it.
+pub(crate) fn look(cluster: &Cluster, core: &mut Core, wanted: ms_filters::Facts) -> bool {
+    !wanted.freshness && lag::look(cluster, core, wanted)
+}
+
 /// Asks the candidate replicas; what could not be learned stays unknown.
 ///
 /// # Errors
@@ -77,7 +82,7 @@ pub(crate) async fn fetch(
 ) -> Result<(), Error> {
     let replicas: Vec<ServerIx> = core.scratch.as_ref().map_or_else(Vec::new, |it| it.candidates().replicas().to_vec());
     if wanted.lag {
-        lag::fetch(cluster, core, slots, &replicas).await;
+        lag::fetch(cluster, core, slots, &replicas, wanted).await;
     }
     if wanted.freshness {
         positions::fetch(cluster, core, slots, &replicas).await?;
