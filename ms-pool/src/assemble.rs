@@ -13,13 +13,14 @@ use std::{
 };
 
 use ms_config::{
-    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, GtidInjection, Mode, OwnFilter, PoolSettings,
-    Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
+    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, GtidInjection, Mode, Monitor, OwnFilter,
+    PoolSettings, Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random, Role, RoundRobin, Router, Server, Split,
     Stickiness, Table, TableRule, Topology, User, UserMulti,
 };
+use ms_gtid::replica::{Heartbeat, HeartbeatError};
 use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
@@ -31,6 +32,7 @@ use crate::{
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
     injection::Injection,
+    lag::Lags,
     own_filter::BoxError,
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
     positions::Positions,
@@ -91,6 +93,8 @@ enum Unusable {
     Url { role: &'static str, number: usize, source: sqlx::Error },
     #[error("{0}")]
     Environment(Diagnostic),
+    #[error("the heartbeat of `monitor` cannot be asked for")]
+    Heartbeat { source: HeartbeatError },
     #[error("filter `{name}` is not supported yet")]
     Filter { name: String },
     #[error("`{name}` cannot be registered as the name of a filter: it is empty or that of a filter of this crate")]
@@ -229,6 +233,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         server_charset: section.server_charset.is_some(),
         transient: section.transient_errors.as_ref().map(Transient::new),
         injection: section.gtid_injection.clone(),
+        monitor: section.monitor.clone(),
     };
     finish(builder, nodes, plan)
 }
@@ -347,6 +352,7 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         server_charset: false,
         transient: None,
         injection: None,
+        monitor: Monitor::default(),
     };
     finish(builder, nodes, plan)
 }
@@ -374,6 +380,7 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         server_charset: false,
         transient: None,
         injection: None,
+        monitor: Monitor::default(),
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
 }
@@ -391,10 +398,14 @@ struct Plan {
     server_charset: bool,
     transient: Option<Transient>,
     injection: Option<GtidInjection>,
+    monitor: Monitor,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
     let servers: Vec<Server> = nodes.iter().map(|node| node.server.clone().with_uri(&*node.address)).collect();
+    let monitor = builder.monitor.unwrap_or(plan.monitor);
+    let heartbeat = monitor.heartbeat.as_ref().map(|it| Heartbeat::new(&it.table, &it.column));
+    let heartbeat = heartbeat.transpose().map_err(|source| Unusable::Heartbeat { source })?;
     let topology = Topology::new(servers).map_err(|source| Error::Config { source: source.into() })?;
     // Nodes were made primaries first, which is the order a topology keeps: a server's index is its place here.
     let statistics = plan.counting.then(|| builder.statistics.unwrap_or_else(|| Arc::new(Statistics::listed())));
@@ -440,6 +451,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         injection: injection.map(Arc::new),
         tables: wants_tables.then(KnownTables::default),
         bridges,
+        lags: Lags::new(servers, heartbeat, monitor.max_per_second),
         positions,
         written: Arc::default(),
     }))

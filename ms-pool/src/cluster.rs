@@ -22,6 +22,7 @@ use crate::{
     class::{Classes, Question},
     events::Hooks,
     injection::Injection,
+    lag::Lags,
     pool::ServerPool,
     positions::{Positions, Written},
     state::{ServerIdentity, ServerInfo, ServerState},
@@ -87,6 +88,7 @@ pub(crate) struct Inner {
     pub(crate) tables: Option<KnownTables>,
     pub(crate) bridges: Bridges,
     pub(crate) positions: Positions,
+    pub(crate) lags: Lags,
     /// What the process has written through the cluster itself.
     pub(crate) written: Arc<Written>,
 }

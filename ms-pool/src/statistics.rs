@@ -161,6 +161,8 @@ counters! {
     StateBound = "state_bound_statements",
     /// The mode `observe` kept a statement on a primary that would have gone to a replica; own counter.
     ReplicaObserved = "replica_observed",
+    /// A statement was sent to find out how far a replica trails; in `strict`, own counter.
+    LagAsked = "lag_asked",
 }
 
 /// A set of counters. Cheap to share; [`Counter`] says what is counted.
