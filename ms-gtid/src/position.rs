@@ -81,6 +81,12 @@ impl Position {
         Self { counter: Some(count), ..Self::default() }
     }
 
+    /// More than can be kept was written.
+    #[cfg(feature = "token")]
+    pub(crate) fn saturated() -> Self {
+        Self { saturated: true, ..Self::default() }
+    }
+
     /// Whether nothing was written.
     #[must_use]
     pub fn is_empty(&self) -> bool {
