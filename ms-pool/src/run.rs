@@ -22,6 +22,7 @@ use std::{
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
+use ms_filters::Role;
 use ms_hints::Route;
 use sqlx_core::ext::async_stream::{TryAsyncStream, Yielder};
 use sqlx_mysql::{MySqlQueryResult, MySqlRow};
@@ -30,6 +31,7 @@ use crate::{
     Cluster, Counter, Session,
     error::server_error,
     pool::{Guarded, Stmt},
+    positions::Debt,
     route::{Routed, replace, reroute_among},
     session::{Core, Slot},
     transaction::answered,
@@ -137,18 +139,34 @@ pub(crate) async fn forward(
     Ok(())
 }
 
-/// One statement of a cluster, with a session of its own.
-pub(crate) fn once<'e>(cluster: Cluster, stmt: Result<Stmt, sqlx::Error>, route: Option<Route>) -> BoxStream<'e, Item> {
+/// One statement of a cluster or a scope, with a session of its own.
+pub(crate) fn once<'e>(session: Session, stmt: Result<Stmt, sqlx::Error>, route: Option<Route>) -> BoxStream<'e, Item> {
     let mut stmt = match stmt {
         Ok(stmt) => Some(stmt),
         Err(error) => return failed(error),
     };
     Box::pin(TryAsyncStream::new(move |out| async move {
-        let mut session = Session::ephemeral(cluster);
+        let mut once = Once(session);
+        let session = &mut once.0;
         let routed = session.route(stmt.as_ref().expect("it was just made"), route).await?;
         session.core.put_scratch_back();
-        run(&mut session, routed, &mut stmt, route, &out).await
+        run(session, routed, &mut stmt, route, &out).await
     }))
+}
+
+/// A session for one statement. When that is over, however it ended, others may have to see what it wrote.
+struct Once(Session);
+
+impl Drop for Once {
+    fn drop(&mut self) {
+        let Session { cluster, slots, core } = &mut self.0;
+        if cluster.inner.rules.is_strict()
+            && let Some(slot) =
+                slots.0.iter().find(|slot| slot.wrote && cluster.member(slot.server).role == Role::Primary)
+        {
+            core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
+        }
+    }
 }
 
 /// An answer that is an error.

@@ -10,7 +10,7 @@
 
 use std::time::Duration;
 
-use ms_filters::{ServerIx, Stickiness};
+use ms_filters::{Role, ServerIx, Stickiness};
 use ms_hints::{Effect, State, Transaction as Change};
 use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr, SqlStr};
 
@@ -18,6 +18,7 @@ use crate::{
     Cluster, Error, Session, TxOptions,
     held::is_setting,
     pool::{Phase, Stmt},
+    positions::Debt,
     route::open,
     session::{Core, Slot, Slots},
     transient::{Tried, Tries},
@@ -566,6 +567,12 @@ impl Session {
                 core.trx.end();
             }
             return Err(error);
+        }
+        let server = slot.server;
+        if how == End::Commit && cluster.inner.rules.is_strict() && cluster.member(server).role == Role::Primary {
+            slot.lease.note_write();
+            let debt = Debt::written(server, &slot.lease);
+            core.written_mut(cluster).owe(debt);
         }
         core.trx.end();
         Ok(())

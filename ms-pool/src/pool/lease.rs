@@ -115,6 +115,17 @@ impl Lease {
         self.wire.phase == Phase::Ready
     }
 
+    /// Notes that a transaction may have been written.
+    pub(crate) fn note_write(&mut self) {
+        let writes = &mut self.link_and_wire().0.link.writes;
+        *writes = writes.wrapping_add(1);
+    }
+
+    /// Transactions that may have been written on the connection, by whomever; goes round at the end.
+    pub(crate) fn writes(&self) -> u32 {
+        self.held().link.writes
+    }
+
     /// Whether the server behind the pool's address has changed since the connection was made, or its role: good for ending
     /// what was begun, and no more.
     #[inline]
