@@ -24,7 +24,7 @@ use ms_gtid::source::GtidSource;
 use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
-    Builder, Cluster, Error, Statistics,
+    Builder, Cluster, Error, Statistics, Tokens,
     bridge::Bridges,
     builder::Callbacks,
     census::Census,
@@ -35,6 +35,7 @@ use crate::{
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
     positions::{self, Positions},
     tables::{self, KnownTables},
+    token::{self, CurrentTokens},
     transient::Transient,
     url,
 };
@@ -230,6 +231,8 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         transient: section.transient_errors.as_ref().map(Transient::new),
         configured: section.gtid_injection.as_ref().and_then(positions::configured_source),
         wait: positions::wait_for_gtid(section.gtid_injection.as_ref(), section.switches.compat),
+        // A key that is not used need not be there.
+        tokens: if builder.tokens.is_some() { None } else { Some(token::configured(section)?) },
     };
     finish(builder, nodes, plan)
 }
@@ -349,6 +352,7 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         transient: None,
         configured: None,
         wait: positions::wait_for_gtid(None, switches.compat),
+        tokens: None,
     };
     finish(builder, nodes, plan)
 }
@@ -377,6 +381,7 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         transient: None,
         configured: None,
         wait: positions::wait_for_gtid(None, switches.compat),
+        tokens: None,
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
 }
@@ -395,6 +400,7 @@ struct Plan {
     transient: Option<Transient>,
     configured: Option<Arc<dyn GtidSource>>,
     wait: Duration,
+    tokens: Option<Tokens>,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
@@ -418,6 +424,8 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         members.push(Member { role, address: node.address.into(), pool });
     }
     let servers = topology.servers().len();
+    let first = members.first().map_or("", |it| &it.address);
+    let tokens = builder.tokens.or(plan.tokens).unwrap_or_else(|| Tokens::new(first));
     let bridges = Bridges::new(servers, builder.sqlx_pool_connections);
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
@@ -441,6 +449,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         transient: plan.transient,
         tables: wants_tables.then(KnownTables::default),
         bridges,
+        tokens: CurrentTokens::new(tokens),
         positions: Positions::new(servers, plan.configured, plan.wait),
         written: Arc::default(),
     }))

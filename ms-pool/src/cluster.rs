@@ -25,6 +25,7 @@ use crate::{
     positions::{Positions, Written},
     state::{ServerIdentity, ServerInfo, ServerState},
     tables::KnownTables,
+    token::CurrentTokens,
     transient::Transient,
 };
 
@@ -83,6 +84,7 @@ pub(crate) struct Inner {
     /// `None` when no filter asks for tables.
     pub(crate) tables: Option<KnownTables>,
     pub(crate) bridges: Bridges,
+    pub(crate) tokens: CurrentTokens,
     pub(crate) positions: Positions,
     /// What the process has written through the cluster itself.
     pub(crate) written: Arc<Written>,

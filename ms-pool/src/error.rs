@@ -16,6 +16,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ms_gtid::token::TokenError;
 use sqlx_mysql::MySqlDatabaseError;
 
 mod failures; // of several servers at once
@@ -190,6 +191,14 @@ pub enum Error {
     /// No server that was written to can tell how far that was: none can be reached, or none counts its transactions.
     #[error("the position of what was written cannot be found out (No GTID has been injected yet)")]
     NoPosition,
+
+    /// A position from somewhere else cannot be used.
+    #[error("the position that was handed over cannot be used")]
+    Token {
+        /// Why not.
+        #[from]
+        source: TokenError,
+    },
 
     /// A connection was given up in the middle of an answer, and with it what the session had set up there: temporary tables,
     /// variables, locks.
@@ -379,6 +388,7 @@ impl From<Error> for sqlx::Error {
             }
             Error::Closed
             | Error::NoPosition
+            | Error::Token { .. }
             | Error::PositionLost { .. }
             | Error::TransactionDepth { .. }
             | Error::Refused { .. }

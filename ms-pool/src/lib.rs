@@ -61,6 +61,7 @@ mod route; // performs the router's steps
 mod run; // sends a routed statement
 mod scope; // what must be visible
 mod tables; // which tables a statement names
+mod token; // what it has written, for other processes
 mod transient; // does again what failed with a passing error
 
 mod bridge; // a pool of sqlx's own
@@ -80,6 +81,8 @@ pub use ms_filters;
 pub use ms_filters::Role;
 /// Positions, which [`Scope::position`] gives and [`Scope::require`] takes.
 pub use ms_gtid;
+/// How positions leave the process; see [`Scope::token`].
+pub use ms_gtid::token::{Key as TokenKey, TokenError, Tokens};
 
 pub use self::{
     builder::Builder,

@@ -33,7 +33,7 @@ pub(crate) use self::{
     configured::{configured_source, wait_for_gtid},
     fresh::{fetch, forget, is_proven, look},
     known::Known,
-    pay::pay,
+    pay::{all_of_primaries, pay},
     written::{Debt, Must, Written},
 };
 

@@ -98,6 +98,12 @@ impl Scope {
         Ok(self.shared.written.must().map_or_else(Position::new, |must| Position::clone(&must.position)))
     }
 
+    /// Whether anything was written through it, successful or not; what was handed over does not count.
+    #[must_use]
+    pub fn has_written(&self) -> bool {
+        self.shared.written.has_written()
+    }
+
     /// A session whose statements are this scope's.
     #[must_use]
     pub fn session(&self) -> Session {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ms_filters::ServerIx;
+use ms_filters::{Role, ServerIx};
 use ms_gtid::Position;
 use tokio::time::Instant;
 
@@ -52,6 +52,21 @@ pub(crate) async fn pay(
         }
         None => Ok(all),
     }
+}
+
+/// All that the primaries have; `None` when one of them cannot tell. What they have is all that there will ever be to see.
+///
+/// # Cancel safety
+///
+/// Safe for the pool.
+pub(crate) async fn all_of_primaries(cluster: &Cluster) -> Option<Position> {
+    let mut all = Position::new();
+    for (at, server) in cluster.inner.members.iter().zip(0..).filter(|(it, _)| it.role == Role::Primary) {
+        let mut lease = at.pool.lease(Instant::now() + LIMIT).await.ok()?;
+        let source = ask::source(cluster, ServerIx::new(server), &mut lease).await?;
+        all.merge(&ask::whole(&*source, &mut lease).await?);
+    }
+    Some(all)
 }
 
 /// What came of a debt.

@@ -22,6 +22,8 @@ const MOST_DEBTS: usize = 64;
 pub(crate) struct Written {
     /// There is anything at all; most scopes only read.
     any: AtomicBool,
+    /// Something was written, and not only read or handed over.
+    wrote: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -87,6 +89,11 @@ impl Written {
         !self.any.load(Ordering::Acquire)
     }
 
+    /// Something was written, whatever has become of it.
+    pub(crate) fn has_written(&self) -> bool {
+        self.wrote.load(Ordering::Acquire)
+    }
+
     /// What must be seen; `None` is nothing in particular.
     #[inline]
     pub(crate) fn must(&self) -> Option<Must> {
@@ -103,6 +110,8 @@ impl Written {
         let mut state = self.state();
         if debt.by.is_none() {
             state.stays = None;
+        } else {
+            self.wrote.store(true, Ordering::Release);
         }
         match state.debts.iter_mut().find(|it| it.is_at(&debt)) {
             Some(known) => {
