@@ -81,9 +81,9 @@ impl Position {
         Self { counter: Some(count), ..Self::default() }
     }
 
-    /// More than can be kept was written.
-    #[cfg(feature = "token")]
-    pub(crate) fn saturated() -> Self {
+    /// More was written than can be told: only a primary [covers](Self::is_saturated) it.
+    #[must_use]
+    pub fn saturated() -> Self {
         Self { saturated: true, ..Self::default() }
     }
 

@@ -58,8 +58,8 @@ mod flag {
 
 /// How tokens of one cluster are issued and read.
 ///
-/// Without a key tokens are not signed, and everybody can make one that is taken: a position that nobody has written keeps its
-/// reader on the primary, and no more than that. With keys only what one of them has signed is taken.
+/// Without a key tokens are not signed, and everybody can make one that is taken: a position that nobody has written, whose reads
+/// wait for nothing and end at a primary. With keys only what one of them has signed is taken.
 ///
 /// # Examples
 ///

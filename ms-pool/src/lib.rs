@@ -64,6 +64,9 @@ mod tables; // which tables a statement names
 mod token; // what it has written, for other processes
 mod transient; // does again what failed with a passing error
 
+#[cfg(feature = "tower")]
+pub mod tower; // a layer for HTTP services
+
 mod bridge; // a pool of sqlx's own
 mod census; // how many servers there are
 mod credentials; // where passwords come from
@@ -119,3 +122,6 @@ mod failover_page {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/transactions.md")]
 mod transactions_page {}
+#[cfg(all(doctest, feature = "tower"))]
+#[doc = include_str!("../../docs/tokens.md")]
+mod tokens_page {}

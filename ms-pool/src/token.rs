@@ -10,6 +10,7 @@ use std::{
 };
 
 use ms_filters::Quality;
+use ms_gtid::Position;
 
 use crate::{Cluster, Consistency, Error, Scope, Tokens, positions::all_of_primaries};
 
@@ -68,12 +69,17 @@ impl Cluster {
     /// As [`at`](Self::at), for the first token that cannot be used.
     pub fn at_all<'t>(&self, tokens: impl IntoIterator<Item = &'t str>) -> Result<Scope, Error> {
         let position = self.tokens().read_all(tokens, SystemTime::now())?;
-        let scope = self.scope_at(&position);
+        Ok(self.scope_of_token(&position))
+    }
+
+    /// A scope that sees a position, whatever the level of others.
+    pub(crate) fn scope_of_token(&self, position: &Position) -> Scope {
+        let scope = self.scope_at(position);
         // Where reads do not look at positions by themselves, this scope's do.
         if !position.is_empty() && !matches!(self.inner.rules.level, Quality::Session | Quality::Strong) {
             scope.set_consistency(Consistency::SESSION);
         }
-        Ok(scope)
+        scope
     }
 
     /// How tokens of this cluster are issued and read; [`Builder::tokens`](crate::Builder::tokens) or the section says it.
@@ -117,6 +123,11 @@ impl Scope {
         if !self.has_written() {
             return Ok(None);
         }
+        self.token_of_now().await.map(Some)
+    }
+
+    /// As [`token`](Self::token), whether anything was written or not.
+    pub(crate) async fn token_of_now(&self) -> Result<String, Error> {
         let mut position = self.position().await?;
         // It would keep everybody who gets it on the primaries for ever. What these have is as much.
         if position.is_saturated()
@@ -124,6 +135,6 @@ impl Scope {
         {
             position = all;
         }
-        Ok(Some(self.cluster().tokens().issue(&position, SystemTime::now())))
+        Ok(self.cluster().tokens().issue(&position, SystemTime::now()))
     }
 }

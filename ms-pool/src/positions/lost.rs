@@ -61,7 +61,12 @@ pub(super) async fn check(
         return Ok(());
     }
     written.give_up(without(&must.position, &lost));
-    Err(Error::PositionLost { server: pool.server().clone(), lost: lost.to_string().into() })
+    let error = Error::PositionLost { server: pool.server().clone(), lost: lost.to_string().into() };
+    if written.forgives() {
+        cluster.inner.hooks.warn(error.to_string());
+        return Ok(());
+    }
+    Err(error)
 }
 
 /// What is left of a position.

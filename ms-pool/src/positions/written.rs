@@ -24,6 +24,9 @@ pub(crate) struct Written {
     any: AtomicBool,
     /// Something was written, and not only read or handed over.
     wrote: AtomicBool,
+    /// What was lost is warned of, and no error: nobody here has written it.
+    forgives: AtomicBool,
+    lost: AtomicBool,
     state: Mutex<State>,
 }
 
@@ -170,8 +173,26 @@ impl Written {
         }
     }
 
+    /// What turns out to be lost is warned of from now on.
+    #[cfg(feature = "tower")]
+    pub(crate) fn forgive(&self) {
+        self.forgives.store(true, Ordering::Release);
+    }
+
+    /// Whether what is lost is warned of only.
+    pub(crate) fn forgives(&self) -> bool {
+        self.forgives.load(Ordering::Acquire)
+    }
+
+    /// Whether something was lost.
+    #[cfg(feature = "tower")]
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
     /// What can never be seen again is not asked for any more.
     pub(crate) fn give_up(&self, left: Position) {
+        self.lost.store(true, Ordering::Release);
         let mut state = self.state();
         state.position = Arc::new(left);
     }
