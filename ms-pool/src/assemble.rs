@@ -24,7 +24,7 @@ use ms_gtid::replica::{Heartbeat, HeartbeatError};
 use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
-    Builder, Cluster, Error, Statistics,
+    Builder, Cluster, Error, Statistics, Tokens,
     bridge::Bridges,
     builder::Callbacks,
     census::Census,
@@ -37,6 +37,7 @@ use crate::{
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
     positions::Positions,
     tables::{self, KnownTables},
+    token::{self, CurrentTokens},
     transient::Transient,
     url,
 };
@@ -234,6 +235,8 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         transient: section.transient_errors.as_ref().map(Transient::new),
         injection: section.gtid_injection.clone(),
         monitor: section.monitor.clone(),
+        // A key that is not used need not be there.
+        tokens: if builder.tokens.is_some() { None } else { Some(token::configured(section)?) },
     };
     finish(builder, nodes, plan)
 }
@@ -353,6 +356,7 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         transient: None,
         injection: None,
         monitor: Monitor::default(),
+        tokens: None,
     };
     finish(builder, nodes, plan)
 }
@@ -381,6 +385,7 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         transient: None,
         injection: None,
         monitor: Monitor::default(),
+        tokens: None,
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
 }
@@ -399,6 +404,7 @@ struct Plan {
     transient: Option<Transient>,
     injection: Option<GtidInjection>,
     monitor: Monitor,
+    tokens: Option<Tokens>,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
@@ -427,6 +433,8 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
     let servers = topology.servers().len();
     let injection = plan.injection.map(|it| Injection::new(&it, statistics.clone(), builder.hooks.clone()));
     let positions = Positions::new(servers, injection.as_ref(), plan.rules.is_strict());
+    let first = members.first().map_or("", |it| &it.address);
+    let tokens = builder.tokens.or(plan.tokens).unwrap_or_else(|| Tokens::new(first));
     let bridges = Bridges::new(servers, builder.sqlx_pool_connections);
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
@@ -452,6 +460,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         tables: wants_tables.then(KnownTables::default),
         bridges,
         lags: Lags::new(servers, heartbeat, monitor.max_per_second),
+        tokens: CurrentTokens::new(tokens),
         positions,
         written: Arc::default(),
     }))

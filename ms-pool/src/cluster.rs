@@ -27,6 +27,7 @@ use crate::{
     positions::{Positions, Written},
     state::{ServerIdentity, ServerInfo, ServerState},
     tables::KnownTables,
+    token::CurrentTokens,
     transient::Transient,
 };
 
@@ -87,6 +88,7 @@ pub(crate) struct Inner {
     /// `None` when no filter asks for tables.
     pub(crate) tables: Option<KnownTables>,
     pub(crate) bridges: Bridges,
+    pub(crate) tokens: CurrentTokens,
     pub(crate) positions: Positions,
     pub(crate) lags: Lags,
     /// What the process has written through the cluster itself.
