@@ -95,7 +95,9 @@ pub(crate) fn meet(
         Quality::Eventual => return Ok(Reason::LevelEventual),
         // A bound is for reads: what a write goes by is that primaries take it.
         Quality::MaxLag(_) | Quality::LagBelow(_) if !reads(attempt, request) => return Ok(Reason::LevelEventual),
-        Quality::MaxLag(_) | Quality::LagBelow(_) => (Facts::LAG, Reason::LevelLag),
+        Quality::MaxLag(bound) | Quality::LagBelow(bound) => {
+            (Facts { within: Some(bound), ..Facts::LAG }, Reason::LevelLag)
+        }
         Quality::Session if reads(attempt, request) => match request.must_see {
             MustSee::Nothing => return Ok(Reason::LevelNothingToSee),
             MustSee::Position { .. } => (Facts::FRESHNESS, Reason::LevelReached),

@@ -16,6 +16,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ms_gtid::token::TokenError;
 use sqlx_mysql::MySqlDatabaseError;
 
 mod failures; // of several servers at once
@@ -193,6 +194,14 @@ pub enum Error {
     NoPosition {
         /// The server as the configuration names it.
         server: Arc<str>,
+    },
+
+    /// A position from somewhere else cannot be used.
+    #[error("the position that was handed over cannot be used")]
+    Token {
+        /// Why not.
+        #[from]
+        source: TokenError,
     },
 
     /// A connection was given up in the middle of an answer, and with it what the session had set up there: temporary tables,
@@ -404,6 +413,7 @@ impl From<Error> for sqlx::Error {
             // Never as the server's own: who tries again what met a deadlock would write a second time.
             Error::Closed
             | Error::NoPosition { .. }
+            | Error::Token { .. }
             | Error::PositionLost { .. }
             | Error::NotCounted { .. }
             | Error::TransactionDepth { .. }

@@ -31,7 +31,7 @@ mod written; // what must be seen
 pub(crate) use self::{
     fresh::{fetch, forget, is_proven, look},
     known::Known,
-    pay::pay,
+    pay::{all_of_primaries, pay},
     written::{Debt, Must, Written},
 };
 

@@ -19,6 +19,7 @@ use crate::{
     facts::{self, Facts},
     held,
     injection::{Counts, counts::writes},
+    lag,
     pool::{Holder, Lease, Phase, ServerPool, Stmt},
     positions::{self, Debt},
     session::{Core, Slot, Slots},
@@ -240,6 +241,9 @@ pub(crate) fn route_now(
                 }
                 None => return Now::Later(Box::new((attempt, step))),
             },
+            Step::Fetch(wanted) if facts::look(cluster, core, wanted) => {
+                step = after(cluster, core, slots, &request, &mut attempt, Outcome::Fetched);
+            }
             _ => return Now::Later(Box::new((attempt, step))),
         }
     }
@@ -297,7 +301,7 @@ fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<
 /// one since, and a server that was restarted may have lost it.
 #[inline]
 fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
-    let Some(must) = &core.facts.must else { return true };
+    let Some(must) = &core.facts.must else { return lag::is_proven(cluster, core, slots, server) };
     cluster.member(server).role == Role::Primary
         || core.trx.bound() == Some(server)
         || slots.get(server).is_some_and(|slot| positions::is_proven(cluster, must, server, &slot.lease))
@@ -509,6 +513,7 @@ impl Session {
                             // Not the server that was asked. Whoever it is now is asked in its turn, or a primary answers.
                             unproven += 1;
                             positions::forget(cluster, slots, server);
+                            lag::forget(cluster, core, slots, server);
                             if unproven > MOST_UNPROVEN {
                                 question.statement.route = Some(Route::Primary);
                             }

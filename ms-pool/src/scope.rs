@@ -101,6 +101,24 @@ impl Scope {
         Ok(Position::clone(&self.shared.written.must_as_of(Some(must.as_of)).position))
     }
 
+    /// Whether anything was written through it, successful or not; what was handed over does not count.
+    #[must_use]
+    pub fn has_written(&self) -> bool {
+        self.shared.written.has_written()
+    }
+
+    /// What was handed over and turns out to be lost is warned of, and fails no read.
+    #[cfg(feature = "tower")]
+    pub(crate) fn forgive(&self) {
+        self.shared.written.forgive();
+    }
+
+    /// Whether something was lost and is not asked for any more.
+    #[cfg(feature = "tower")]
+    pub(crate) fn has_lost(&self) -> bool {
+        self.shared.written.has_lost()
+    }
+
     /// A session whose statements are this scope's.
     #[must_use]
     pub fn session(&self) -> Session {

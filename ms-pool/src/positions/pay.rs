@@ -2,7 +2,7 @@
 
 use std::{ptr, sync::Arc, time::Duration};
 
-use ms_filters::ServerIx;
+use ms_filters::{Role, ServerIx};
 use ms_gtid::Position;
 use tokio::time::Instant;
 
@@ -67,12 +67,27 @@ pub(crate) async fn pay(
 /// Turns an error that concerns all of a cluster's callers into a warning.
 pub(super) fn told(cluster: &Cluster, written: &Written, lost: Result<(), Error>) -> Result<(), Error> {
     match lost {
-        Err(error) if ptr::eq(written, &*cluster.inner.written) => {
+        Err(error) if written.forgives() || ptr::eq(written, &*cluster.inner.written) => {
             cluster.inner.hooks.warn(error.to_string());
             Ok(())
         }
         told => told,
     }
+}
+
+/// All that the primaries have; `None` when one of them cannot tell. What they have is all that there will ever be to see.
+///
+/// # Cancel safety
+///
+/// Safe for the pool.
+pub(crate) async fn all_of_primaries(cluster: &Cluster) -> Option<Position> {
+    let mut all = Position::new();
+    for (at, server) in cluster.inner.members.iter().zip(0..).filter(|(it, _)| it.role == Role::Primary) {
+        let mut lease = at.pool.lease(Instant::now() + LIMIT).await.ok()?;
+        let source = ask::source(cluster, ServerIx::new(server), &mut lease).await?;
+        all.merge(&ask::whole(&*source, &mut lease).await?);
+    }
+    Some(all)
 }
 
 /// What came of a debt.

@@ -24,6 +24,11 @@ pub(crate) struct Written {
     any: AtomicBool,
     /// What was read is to be seen from then on as well.
     keeps_reads: bool,
+    /// Something was written, and not only read or handed over.
+    wrote: AtomicBool,
+    /// What was lost is warned of, and no error: nobody here has written it.
+    forgives: AtomicBool,
+    lost: AtomicBool,
     state: Mutex<State>,
     /// Whoever finds out positions; the others wait and then mostly have nothing left to ask.
     pub(super) paying: tokio::sync::Mutex<()>,
@@ -109,6 +114,11 @@ impl Written {
         !self.any.load(Ordering::Acquire)
     }
 
+    /// Something was written, whatever has become of it.
+    pub(crate) fn has_written(&self) -> bool {
+        self.wrote.load(Ordering::Acquire)
+    }
+
     /// What must be seen; `None` is nothing in particular.
     #[inline]
     pub(crate) fn must(&self) -> Option<Must> {
@@ -130,6 +140,8 @@ impl Written {
         state.now += 1;
         if debt.by.is_none() {
             state.stays = None;
+        } else {
+            self.wrote.store(true, Ordering::Release);
         }
         match state.debts.iter_mut().find(|it| it.is_at(&debt)) {
             Some(known) => {
@@ -192,8 +204,26 @@ impl Written {
         }
     }
 
+    /// What turns out to be lost is warned of from now on.
+    #[cfg(feature = "tower")]
+    pub(crate) fn forgive(&self) {
+        self.forgives.store(true, Ordering::Release);
+    }
+
+    /// Whether what is lost is warned of only.
+    pub(crate) fn forgives(&self) -> bool {
+        self.forgives.load(Ordering::Acquire)
+    }
+
+    /// Whether something was lost.
+    #[cfg(feature = "tower")]
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
     /// What may never be seen again is not asked for any more.
     pub(crate) fn give_up(&self, lost: &Position) {
+        self.lost.store(true, Ordering::Release);
         let mut state = self.state();
         state.position = Arc::new(state.position.subtract(&Evidence::passed(lost)));
     }
