@@ -18,6 +18,7 @@
 use std::{
     mem,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -35,7 +36,7 @@ use crate::{
     injection::{Behind, Counts, Event, Owing},
     pool::{Guarded, Stmt},
     positions::Debt,
-    route::{Routed, replace, reroute_among},
+    route::{Routed, is_proven, replace, reroute_among},
     session::{Core, Slot},
     transaction::answered,
     transient::{Tried, Tries},
@@ -119,7 +120,9 @@ pub(crate) fn run<'s>(
             if may_repeat && broke(&error) {
                 session.cluster.count(Counter::ReadRepeated, 1);
                 routed = match Box::pin(replace(session, server)).await {
-                    Ok(()) => routed,
+                    // Behind the name may be another server by now, of which nothing is known.
+                    Ok(()) if is_proven(&session.cluster, &session.core, &session.slots, server) => routed,
+                    Ok(()) => session.route(again, route).await?,
                     // Not the connection, the server is gone. A statement that finds no connection fails over as configured,
                     // and to its caller this one has not found any.
                     Err(error) if error.blames_server() => session.route(again, route).await?,
@@ -290,6 +293,9 @@ impl<'c> Rest<'c> {
         borrowed.core.wishes.clone_from(&core.wishes);
         borrowed.core.holdings = core.holdings.for_another();
         borrowed.core.level = core.level;
+        if cluster.inner.rules.is_strict() {
+            borrowed.core.scope = Some(Arc::clone(core.written_mut(cluster)));
+        }
         let routed = borrowed.route(&stmt, route).await?;
         core.last_used = Some(routed.server);
         let slot = borrowed.slots.use_now(routed.server).expect("it was routed there");
