@@ -148,7 +148,7 @@ async fn torture(args: &Args, world: &Arc<World>, seed: u64) -> Result<Run, Fail
         world: Arc::clone(world),
         processes: [open(Scope(0))?, open(Scope(1))?],
         promise: args.level.promise(),
-        scopes: Mutex::new(vec![Promise::Process; 2]),
+        scopes: Mutex::new(vec![Promise::OwnWrites; 2]),
         pairs: AtomicU64::new(0),
         failures: Mutex::default(),
         wanted: args.pairs.unwrap_or(u64::MAX),

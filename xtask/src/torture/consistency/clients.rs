@@ -84,7 +84,7 @@ impl Level {
 /// What has to be asked of the library for a promise.
 pub(crate) fn consistency(promise: Promise) -> Consistency {
     match promise {
-        Promise::Session | Promise::Process => Consistency::SESSION,
+        Promise::Session | Promise::OwnWrites => Consistency::SESSION,
         Promise::MaxAge(age) => Consistency::max_age(age),
         Promise::Strong => Consistency::Strong,
         Promise::Nothing => Consistency::EVENTUAL,

@@ -27,7 +27,7 @@ const RISK: u64 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
     Promised,
-    Process,
+    OwnWrites,
     Aged,
     Control,
 }
@@ -36,7 +36,7 @@ impl Group {
     fn title(self) -> &'static str {
         match self {
             Self::Promised => "the level asked for",
-            Self::Process => "own writes of the process",
+            Self::OwnWrites => "own writes only",
             Self::Aged => "nothing older than a second",
             Self::Control => "nothing",
         }
@@ -45,7 +45,7 @@ impl Group {
     fn key(self) -> &'static str {
         match self {
             Self::Promised => "promised",
-            Self::Process => "process",
+            Self::OwnWrites => "own_writes",
             Self::Aged => "max_age",
             Self::Control => "control",
         }
@@ -135,7 +135,7 @@ impl Report {
     fn all_of_level(&self) -> (u64, u64) {
         let groups: &[_] = match self.promise {
             Promise::Nothing => &[Group::Control],
-            _ => &[Group::Promised, Group::Process],
+            _ => &[Group::Promised, Group::OwnWrites],
         };
         let tallies = groups.iter().filter_map(|it| self.tallies.get(it));
         tallies.fold((0, 0), |(pairs, at_risk), it| (pairs + it.pairs, at_risk + it.at_risk))
@@ -242,7 +242,7 @@ fn tally(history: &History, judged: &[Judged], sightings: &Sightings, promise: P
         };
         let group = match history.scopes[read.scope.index()] {
             Promise::Nothing => Group::Control,
-            Promise::Process => Group::Process,
+            Promise::OwnWrites => Group::OwnWrites,
             Promise::MaxAge(_) => Group::Aged,
             other => {
                 debug_assert_eq!(other, promise);
