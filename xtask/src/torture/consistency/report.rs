@@ -93,7 +93,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn of(run: &Run, promise: Promise, age: Duration) -> Self {
+    /// Of what `notices` is not true for, nobody could be told.
+    pub(crate) fn of(run: &Run, promise: Promise, age: Duration, notices: impl Fn(Broken) -> bool) -> Self {
         let judged = checker::check(&run.history, age);
         let mut it = Self {
             tallies: tally(&run.history, &judged, &run.sightings, promise),
@@ -108,7 +109,8 @@ impl Report {
         };
         for one in &judged {
             let promise = run.history.scopes[run.history.operations[one.read].scope.index()];
-            let broken = one.missed.iter().filter(|(broken, _)| checker::is_promised(promise, *broken));
+            let counts = |broken| checker::is_promised(promise, broken) && notices(broken);
+            let broken = one.missed.iter().filter(|(broken, _)| counts(*broken));
             it.violations.extend(broken.map(|&(broken, demand)| Violation { broken, read: one.read, demand }));
         }
         it
