@@ -116,7 +116,13 @@ impl<'a> Question<'a> {
     /// How fresh its answer is to be.
     #[inline]
     fn quality(&self, cluster: &Cluster, core: &Core) -> Quality {
-        self.statement.level.map(quality_of).or(core.level).unwrap_or(cluster.inner.rules.level)
+        let rules = &cluster.inner.rules;
+        match self.statement.level.map(quality_of).or(core.level) {
+            Some(quality) => quality,
+            // A level that nobody asked for does not stand against a replica that somebody asks for.
+            None if self.statement.route == Some(Route::Replica) && !rules.level_by_filter => Quality::Eventual,
+            None => rules.level,
+        }
     }
 
     /// The end of a guard's transaction belongs to the guard.
