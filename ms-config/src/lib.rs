@@ -55,6 +55,7 @@ mod settings; // switches from code, environment and section
 mod state_store; // where the state of global transactions is written
 mod table_rule; // servers for tables
 mod tls; // encryption towards servers
+mod tokens; // how positions leave the process
 mod transient_errors; // errors that are worth another try
 mod weights; // shares of load
 mod xa; // transactions over several servers
@@ -94,6 +95,7 @@ pub use self::{
     state_store::{MySqlStore, StateStore, StoreBackend},
     table_rule::TableRule,
     tls::{Tls, TlsMode},
+    tokens::TokenSettings,
     transient_errors::TransientErrors,
     weights::{Weight, Weights},
     xa::{Xa, XaGarbageCollection, XaOnClose},

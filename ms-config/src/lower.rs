@@ -23,6 +23,7 @@ mod settings; // switches of a section and of the environment
 mod state_store; // `xa.state_store`
 mod table; // `filters.table`
 mod tls; // `tls`
+mod tokens; // `token`
 mod transient_errors; // `transient_error`
 mod weights; // `filters.*.weights`
 mod xa; // `xa`

@@ -2,7 +2,7 @@
 
 use crate::{
     Charset, Fabric, Failover, Filter, GtidInjection, Monitor, PoolSettings, Position, Server, Settings, Switches, Tls,
-    TransientErrors, Xa,
+    TokenSettings, TransientErrors, Xa,
 };
 
 /// One named cluster of a file: its servers and how to use them. Everything in it has been checked.
@@ -54,6 +54,8 @@ pub struct Section {
     pub pool: PoolSettings,
     /// Encryption; each [`Server`] carries its own, merged with this.
     pub tls: Tls,
+    /// How positions leave the process.
+    pub tokens: TokenSettings,
     /// The switches in force, with code and environment considered.
     pub switches: Switches,
     /// The switches that this section itself sets.

@@ -24,6 +24,8 @@ mod parse; // what a text must look like to be an id or a set
 mod position; // what was written, and whether a server's evidence covers it
 pub mod replica; // how far a replica trails
 pub mod source; // which SQL to run, and what its rows mean
+#[cfg(feature = "token")]
+pub mod token; // a position as text that leaves the process
 mod value; // ids that only the user's SQL understands
 
 pub use self::{

@@ -13,32 +13,31 @@ use std::{
 };
 
 use ms_config::{
-    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, Mode, Monitor, OwnFilter, PoolSettings,
-    Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
+    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, GtidInjection, Mode, Monitor, OwnFilter,
+    PoolSettings, Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random, Role, RoundRobin, Router, Server, Split,
     Stickiness, Table, TableRule, Topology, User, UserMulti,
 };
-use ms_gtid::{
-    replica::{Heartbeat, HeartbeatError},
-    source::GtidSource,
-};
+use ms_gtid::replica::{Heartbeat, HeartbeatError};
 use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
-    Builder, Cluster, Error, Statistics,
+    Builder, Cluster, Error, Statistics, Tokens,
     bridge::Bridges,
     builder::Callbacks,
     census::Census,
     class::Classes,
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
+    injection::Injection,
     lag::Lags,
     own_filter::BoxError,
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
-    positions::{self, Positions},
+    positions::Positions,
     tables::{self, KnownTables},
+    token::{self, CurrentTokens},
     transient::Transient,
     url,
 };
@@ -234,9 +233,10 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         counting: counting(section.switches, settings, &section.settings),
         server_charset: section.server_charset.is_some(),
         transient: section.transient_errors.as_ref().map(Transient::new),
-        configured: section.gtid_injection.as_ref().and_then(positions::configured_source),
+        injection: section.gtid_injection.clone(),
         monitor: section.monitor.clone(),
-        wait: positions::wait_for_gtid(section.gtid_injection.as_ref(), section.switches.compat),
+        // A key that is not used need not be there.
+        tokens: if builder.tokens.is_some() { None } else { Some(token::configured(section)?) },
     };
     finish(builder, nodes, plan)
 }
@@ -354,9 +354,9 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         counting: counting(switches, settings, &Settings::default()),
         server_charset: false,
         transient: None,
-        configured: None,
+        injection: None,
         monitor: Monitor::default(),
-        wait: positions::wait_for_gtid(None, switches.compat),
+        tokens: None,
     };
     finish(builder, nodes, plan)
 }
@@ -383,9 +383,9 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         counting: true,
         server_charset: false,
         transient: None,
-        configured: None,
+        injection: None,
         monitor: Monitor::default(),
-        wait: positions::wait_for_gtid(None, switches.compat),
+        tokens: None,
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
 }
@@ -402,9 +402,9 @@ struct Plan {
     counting: bool,
     server_charset: bool,
     transient: Option<Transient>,
-    configured: Option<Arc<dyn GtidSource>>,
-    wait: Duration,
+    injection: Option<GtidInjection>,
     monitor: Monitor,
+    tokens: Option<Tokens>,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
@@ -431,6 +431,10 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         members.push(Member { role, address: node.address.into(), pool });
     }
     let servers = topology.servers().len();
+    let injection = plan.injection.map(|it| Injection::new(&it, statistics.clone(), builder.hooks.clone()));
+    let positions = Positions::new(servers, injection.as_ref(), plan.rules.is_strict());
+    let first = members.first().map_or("", |it| &it.address);
+    let tokens = builder.tokens.or(plan.tokens).unwrap_or_else(|| Tokens::new(first));
     let bridges = Bridges::new(servers, builder.sqlx_pool_connections);
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
@@ -452,10 +456,12 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         server_charset: plan.server_charset,
         classes: Classes::default(),
         transient: plan.transient,
+        injection: injection.map(Arc::new),
         tables: wants_tables.then(KnownTables::default),
         bridges,
         lags: Lags::new(servers, heartbeat, monitor.max_per_second),
-        positions: Positions::new(servers, plan.configured, plan.wait),
+        tokens: CurrentTokens::new(tokens),
+        positions,
         written: Arc::default(),
     }))
 }

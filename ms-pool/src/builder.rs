@@ -13,7 +13,7 @@ use ms_config::{Mode, Monitor, PoolSettings, Settings};
 use ms_filters::{Call, Choice, Choices, Filter, UserCallback, UserMultiCallback};
 
 use crate::{
-    Cluster, Credentials, Error, FilterConfig, Statistics,
+    Cluster, Credentials, Error, FilterConfig, Statistics, Tokens,
     assemble::{self, Source},
     events::{DecisionEvent, Hooks, Warning},
     own_filter::OwnFilters,
@@ -53,6 +53,7 @@ pub struct Builder {
     pub(crate) callbacks: Callbacks,
     pub(crate) own_filters: OwnFilters,
     pub(crate) filters: Option<Vec<Box<dyn Filter>>>,
+    pub(crate) tokens: Option<Tokens>,
 }
 
 /// The functions that filters of the configuration call by name.
@@ -342,6 +343,32 @@ impl Builder {
     /// ```
     pub fn filters(mut self, filters: Vec<Box<dyn Filter>>) -> Self {
         self.filters = Some(filters);
+        self
+    }
+
+    /// How positions leave the process: what tokens call the cluster, how long they are good and what they are signed with. Wins
+    /// over the section's `token`.
+    ///
+    /// Unless something is said they are not signed and good for a day, and the cluster is called what its section is, or what
+    /// its first primary's address is (`tcp://10.0.0.1:3306`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ms_pool::{Cluster, TokenKey, Tokens};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let secret = "not in the source";
+    /// let db = Cluster::builder()
+    ///     .primary("mysql://app@10.0.0.1/shop")
+    ///     .tokens(Tokens::new("shop").with_keys([TokenKey::new(secret.as_bytes())?]))
+    ///     .build()?;
+    /// assert!(db.tokens().are_signed());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tokens(mut self, tokens: Tokens) -> Self {
+        self.tokens = Some(tokens);
         self
     }
 

@@ -56,13 +56,18 @@ mod by_text; // what was found out about a text, found again
 mod class; // what a statement is
 mod executor; // sqlx's traits
 mod facts; // what servers were asked for one statement
+mod injection; // counts what is written
 mod lag; // how far replicas trail
 mod positions; // who must see what, and which server has it
 mod route; // performs the router's steps
 mod run; // sends a routed statement
 mod scope; // what must be visible
 mod tables; // which tables a statement names
+mod token; // what it has written, for other processes
 mod transient; // does again what failed with a passing error
+
+#[cfg(feature = "tower")]
+pub mod tower; // a layer for HTTP services
 
 mod bridge; // a pool of sqlx's own
 mod census; // how many servers there are
@@ -82,6 +87,8 @@ pub use ms_filters;
 pub use ms_filters::Role;
 /// Positions, which [`Scope::position`] gives and [`Scope::require`] takes.
 pub use ms_gtid;
+/// How positions leave the process; see [`Scope::token`].
+pub use ms_gtid::token::{Key as TokenKey, TokenError, Tokens};
 
 pub use self::{
     builder::Builder,
@@ -119,3 +126,6 @@ mod failover_page {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/transactions.md")]
 mod transactions_page {}
+#[cfg(all(doctest, feature = "tower"))]
+#[doc = include_str!("../../docs/tokens.md")]
+mod tokens_page {}

@@ -17,7 +17,9 @@ use crate::{
     Cluster, Counter, Error, Session,
     class::Question,
     facts::{self, Facts},
-    held, lag,
+    held,
+    injection::{Counts, counts::writes},
+    lag,
     pool::{Holder, Lease, Phase, ServerPool, Stmt},
     positions::{self, Debt},
     session::{Core, Slot, Slots},
@@ -43,6 +45,8 @@ pub(crate) struct Routed {
     pub(crate) belted: bool,
     /// What its success means for the session's transaction.
     pub(crate) control: Option<Control>,
+    /// What is injected with it.
+    pub(crate) counts: Counts,
 }
 
 /// What a session has open, and what its cluster knows.
@@ -350,6 +354,10 @@ fn settle_on(
         note_position(cluster, core, slot, question);
     }
     let control = question.control;
+    let counts = match cluster.inner.injection {
+        None => Counts::NOTHING,
+        Some(_) => cluster.counts_of(core, question, server),
+    };
     if !core.for_transaction {
         if !question.effect.is_clean() {
             // What is seen as a transaction is taken care of.
@@ -366,6 +374,7 @@ fn settle_on(
         }
         if core.trx.is_open() || control.is_some() {
             core.trx.at(server, control, core.trx.stickiness(cluster.inner.rules.settings.stickiness));
+            core.trx.wrote |= core.trx.is_open() && writes(question);
             if control.is_some_and(Control::transacts) {
                 slot.lease.set_transaction(true);
                 slot.lease.set_read_only(question.effect.transaction);
@@ -377,7 +386,7 @@ fn settle_on(
     // Nor where another connection could give another answer.
     let repeatable = proven_read && cluster.inner.rules.retry_reads && slot.hold.state.is_empty() && !slot.prepared;
     let belted = proven_read && cluster.member(server).role == Role::Replica;
-    Routed { server, proven_read, repeatable, belted, control }
+    Routed { server, proven_read, repeatable, belted, control, counts }
 }
 
 /// Whoever reads next may have to see what this statement writes, or shows.
@@ -386,10 +395,12 @@ fn note_position(cluster: &Cluster, core: &mut Core, slot: &Slot, question: &Que
     let on_primary = cluster.member(slot.server).role == Role::Primary;
     if question.statement.access == Access::Write {
         // A session of one statement is told when it is done; a transaction owes when it is committed.
-        if on_primary && !core.ephemeral {
+        if on_primary && !core.ephemeral && (!core.trx.is_open() || question.control.is_some()) {
             core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
         }
-    } else if core.is_scoped(cluster) && question.quality(cluster, core) == Quality::Session {
+    } else if core.scope.as_ref().is_some_and(|it| it.keeps_reads())
+        && question.quality(cluster, core) == Quality::Session
+    {
         note_read(cluster, core, slot, on_primary);
     }
 }
@@ -706,7 +717,7 @@ async fn make_ready(
     };
     let was_lent = slot.lease.phase() == Phase::Lent;
     if was_lent || slot.lease.phase() == Phase::Unread {
-        slot.lease.settle(SETTLE_LIMIT).await;
+        core.uncounted &= !slot.lease.settle(SETTLE_LIMIT).await;
     }
     if was_lent && !slot.lease.is_ready() && core.trx.bound() != Some(server) {
         // Whoever had it may have set up anything there.

@@ -9,11 +9,11 @@ use super::{
     server_list::{self, ServerList, Used},
     settings,
     state_store::Localhost,
-    tls, transient_errors, xa,
+    tls, tokens, transient_errors, xa,
 };
 use crate::{
     Charset, Compat, Fabric, Failover, GtidInjection, Monitor, OwnFilters, PoolSettings, Role, Section, Server,
-    Settings, Tls, TrxStickiness, Xa,
+    Settings, Tls, TokenSettings, TrxStickiness, Xa,
     path::Path,
     raw::Member,
     read,
@@ -35,6 +35,7 @@ const KEYS: &[&str] = &[
     "pool",
     "monitor",
     "tls",
+    "token",
     "init",
     "read_functions",
     "retry_reads",
@@ -109,6 +110,7 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
         fabric: later.fabric,
         pool,
         tls,
+        tokens: tokens::lower(report, object.get("token").as_ref()),
         switches,
         settings,
         position: report.position(member.key_offset),
@@ -138,13 +140,15 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
         fabric: None,
         pool: PoolSettings::default(),
         tls: Tls::default(),
+        tokens: TokenSettings::default(),
         switches: Settings::default().resolve(),
         settings: Settings::default(),
         position: report.position(member.key_offset),
     }
 }
 
-/// Settings of the original for what does not exist here yet. Whether they are right is checked all the same.
+/// Settings that do not go with `fabric`, and it. Some are of the original for what does not exist here yet; whether they are right
+/// is checked all the same.
 #[derive(Default)]
 struct Later {
     gtid_injection: Option<GtidInjection>,
@@ -164,12 +168,14 @@ fn later(report: &mut Report<'_>, section: &Object<'_>, localhost: Localhost) ->
             return;
         }
         read(report, &field);
-        report.add(field.at_key(), Problem::warning(not_yet(&field)));
     };
     counted("global_transaction_id_injection", &mut |report, field| {
         later.gtid_injection = gtid_injection::lower(report, field);
     });
-    counted("xa", &mut |report, field| later.xa = xa::lower(report, field, localhost));
+    counted("xa", &mut |report, field| {
+        later.xa = xa::lower(report, field, localhost);
+        report.add(field.at_key(), Problem::warning(not_yet(field)));
+    });
     if let Some(field) = &fabric {
         later.fabric = fabric::lower(report, field);
         later.gtid_injection = None;

@@ -14,6 +14,7 @@ mod servers;
 mod settings; // environment, section, defaults
 mod speed;
 mod table; // the filter
+mod tokens;
 mod transient_errors;
 mod xa;
 
