@@ -34,7 +34,7 @@
 //! - any other makes the request's reads go to a primary. Its sender may have written a moment ago, and there is no telling. Nobody
 //!   gains by sending garbage more than by writing; who fears for the primary nonetheless decides for [`Instead::Fresh`].
 //!
-//! Each is counted ([`Counter::TokenRefused`](crate::Counter::TokenRefused)) and, unless it has just expired, warned of.
+//! Each is counted ([`Counter::TokenRefused`]) and, unless it has just expired, warned of.
 //!
 //! What died with a primary fails no request either. It is warned of, and the response takes along a token without it.
 //!
