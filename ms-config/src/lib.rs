@@ -42,6 +42,7 @@ mod failover; // what happens when a server cannot be reached
 mod filter; // how candidates are narrowed and one is picked
 mod gtid_injection; // SQL that counts transactions where the server does not
 mod mode; // how far a service trusts its replicas
+mod monitor; // how it is found out how far replicas trail
 mod node_group; // servers that a comment can ask for
 mod own_filter; // filters that a program brings along
 mod pool; // limits and deadlines of connections
@@ -80,6 +81,7 @@ pub use self::{
     gtid_injection::{GtidInjection, InjectionFailure},
     json_value::Json,
     mode::Mode,
+    monitor::{Heartbeat, Monitor},
     node_group::NodeGroup,
     own_filter::{OwnFilter, OwnFilters},
     pool::PoolSettings,

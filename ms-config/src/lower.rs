@@ -9,6 +9,7 @@ mod fabric; // `fabric`
 mod failover; // `failover`
 mod filters; // `filters`: the chain
 mod gtid_injection; // `global_transaction_id_injection`
+mod monitor; // `monitor`
 mod node_groups; // `filters.node_groups`
 mod number; // whole numbers within a range
 mod object; // keys of an object: found, misspelled, given twice

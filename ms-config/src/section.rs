@@ -1,7 +1,7 @@
 //! One named cluster.
 
 use crate::{
-    Charset, Fabric, Failover, Filter, GtidInjection, PoolSettings, Position, Server, Settings, Switches, Tls,
+    Charset, Fabric, Failover, Filter, GtidInjection, Monitor, PoolSettings, Position, Server, Settings, Switches, Tls,
     TokenSettings, TransientErrors, Xa,
 };
 
@@ -43,6 +43,8 @@ pub struct Section {
     pub init: Vec<String>,
     /// SQL that counts transactions, of `global_transaction_id_injection`.
     pub gtid_injection: Option<GtidInjection>,
+    /// How it is found out how far replicas trail.
+    pub monitor: Monitor,
     /// How transactions over several servers are kept and finished.
     pub xa: Option<Xa>,
     /// Whom to ask for servers; then [`Section::primaries`] and [`Section::replicas`] are empty, and there is neither

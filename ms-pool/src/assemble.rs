@@ -13,14 +13,14 @@ use std::{
 };
 
 use ms_config::{
-    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, Mode, OwnFilter, PoolSettings, Secret,
-    Section, ServiceLevel, Settings, Switches, TrxStickiness,
+    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, GtidInjection, Mode, Monitor, OwnFilter,
+    PoolSettings, Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random, Role, RoundRobin, Router, Server, Split,
     Stickiness, Table, TableRule, Topology, User, UserMulti,
 };
-use ms_gtid::source::GtidSource;
+use ms_gtid::replica::{Heartbeat, HeartbeatError};
 use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
@@ -31,9 +31,11 @@ use crate::{
     class::Classes,
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
+    injection::Injection,
+    lag::Lags,
     own_filter::BoxError,
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
-    positions::{self, Positions},
+    positions::Positions,
     tables::{self, KnownTables},
     token::{self, CurrentTokens},
     transient::Transient,
@@ -92,6 +94,8 @@ enum Unusable {
     Url { role: &'static str, number: usize, source: sqlx::Error },
     #[error("{0}")]
     Environment(Diagnostic),
+    #[error("the heartbeat of `monitor` cannot be asked for")]
+    Heartbeat { source: HeartbeatError },
     #[error("filter `{name}` is not supported yet")]
     Filter { name: String },
     #[error("`{name}` cannot be registered as the name of a filter: it is empty or that of a filter of this crate")]
@@ -229,8 +233,8 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         counting: counting(section.switches, settings, &section.settings),
         server_charset: section.server_charset.is_some(),
         transient: section.transient_errors.as_ref().map(Transient::new),
-        configured: section.gtid_injection.as_ref().and_then(positions::configured_source),
-        wait: positions::wait_for_gtid(section.gtid_injection.as_ref(), section.switches.compat),
+        injection: section.gtid_injection.clone(),
+        monitor: section.monitor.clone(),
         // A key that is not used need not be there.
         tokens: if builder.tokens.is_some() { None } else { Some(token::configured(section)?) },
     };
@@ -350,8 +354,8 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         counting: counting(switches, settings, &Settings::default()),
         server_charset: false,
         transient: None,
-        configured: None,
-        wait: positions::wait_for_gtid(None, switches.compat),
+        injection: None,
+        monitor: Monitor::default(),
         tokens: None,
     };
     finish(builder, nodes, plan)
@@ -379,8 +383,8 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         counting: true,
         server_charset: false,
         transient: None,
-        configured: None,
-        wait: positions::wait_for_gtid(None, switches.compat),
+        injection: None,
+        monitor: Monitor::default(),
         tokens: None,
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
@@ -398,13 +402,16 @@ struct Plan {
     counting: bool,
     server_charset: bool,
     transient: Option<Transient>,
-    configured: Option<Arc<dyn GtidSource>>,
-    wait: Duration,
+    injection: Option<GtidInjection>,
+    monitor: Monitor,
     tokens: Option<Tokens>,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
     let servers: Vec<Server> = nodes.iter().map(|node| node.server.clone().with_uri(&*node.address)).collect();
+    let monitor = builder.monitor.unwrap_or(plan.monitor);
+    let heartbeat = monitor.heartbeat.as_ref().map(|it| Heartbeat::new(&it.table, &it.column));
+    let heartbeat = heartbeat.transpose().map_err(|source| Unusable::Heartbeat { source })?;
     let topology = Topology::new(servers).map_err(|source| Error::Config { source: source.into() })?;
     // Nodes were made primaries first, which is the order a topology keeps: a server's index is its place here.
     let statistics = plan.counting.then(|| builder.statistics.unwrap_or_else(|| Arc::new(Statistics::listed())));
@@ -424,6 +431,8 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         members.push(Member { role, address: node.address.into(), pool });
     }
     let servers = topology.servers().len();
+    let injection = plan.injection.map(|it| Injection::new(&it, statistics.clone(), builder.hooks.clone()));
+    let positions = Positions::new(servers, injection.as_ref(), plan.rules.is_strict());
     let first = members.first().map_or("", |it| &it.address);
     let tokens = builder.tokens.or(plan.tokens).unwrap_or_else(|| Tokens::new(first));
     let bridges = Bridges::new(servers, builder.sqlx_pool_connections);
@@ -447,10 +456,12 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         server_charset: plan.server_charset,
         classes: Classes::default(),
         transient: plan.transient,
+        injection: injection.map(Arc::new),
         tables: wants_tables.then(KnownTables::default),
         bridges,
+        lags: Lags::new(servers, heartbeat, monitor.max_per_second),
         tokens: CurrentTokens::new(tokens),
-        positions: Positions::new(servers, plan.configured, plan.wait),
+        positions,
         written: Arc::default(),
     }))
 }

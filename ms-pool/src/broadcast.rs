@@ -91,8 +91,9 @@ impl Session {
     ///
     /// # Errors
     ///
-    /// [`Error::Broadcast`] with every server that failed, as for [`select_db`](Self::select_db). After a lost connection
-    /// nobody knows whether switching on has committed there.
+    /// - [`Error::Broadcast`] with every server that failed, as for [`select_db`](Self::select_db). After a lost connection
+    ///   nobody knows whether switching on has committed there;
+    /// - [`Error::NotCounted`] when what would be committed cannot be counted; nothing was switched.
     ///
     /// # Cancel safety
     ///
@@ -100,6 +101,11 @@ impl Session {
     pub async fn set_autocommit(&mut self, on: bool) -> Result<(), Error> {
         let counter = if on { Counter::AutocommitOn } else { Counter::AutocommitOff };
         self.cluster.count(counter, 1);
+        if on {
+            self.take_in_spare();
+            self.take_in_eager();
+            self.count_implicitly().await?;
+        }
         self.broadcast(Wish::Autocommit(on)).await?;
         self.core.trx.switched_autocommit(on);
         Ok(())

@@ -9,7 +9,7 @@
 
 use std::{collections::HashMap, fmt, num::NonZeroU32, path::PathBuf, sync::Arc};
 
-use ms_config::{Mode, PoolSettings, Settings};
+use ms_config::{Mode, Monitor, PoolSettings, Settings};
 use ms_filters::{Call, Choice, Choices, Filter, UserCallback, UserMultiCallback};
 
 use crate::{
@@ -44,6 +44,7 @@ pub struct Builder {
     pub(crate) settings: Settings,
     pub(crate) mode: Option<Mode>,
     pub(crate) pool: Option<PoolSettings>,
+    pub(crate) monitor: Option<Monitor>,
     pub(crate) sqlx_pool_connections: Option<NonZeroU32>,
     pub(crate) lazy: Option<bool>,
     pub(crate) seed: Option<u64>,
@@ -158,6 +159,28 @@ impl Builder {
     /// Limits and deadlines of the connections to every server; wins over the section.
     pub fn pool(mut self, pool: PoolSettings) -> Self {
         self.pool = Some(pool);
+        self
+    }
+
+    /// How it is found out how far replicas trail, for statements that set a bound; wins over the section.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), ms_pool::Error> {
+    /// use ms_pool::{Heartbeat, Monitor};
+    ///
+    /// let mut monitor = Monitor::default();
+    /// monitor.heartbeat = Some(Heartbeat::new("ops.heartbeat", "ts"));
+    /// let db = ms_pool::Cluster::builder()
+    ///     .primary("mysql://app@10.0.0.1/shop")
+    ///     .replicas(["mysql://app@10.0.0.2/shop"])
+    ///     .monitor(monitor)
+    ///     .build()?;
+    /// # drop(db);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn monitor(mut self, monitor: Monitor) -> Self {
+        self.monitor = Some(monitor);
         self
     }
 

@@ -21,6 +21,8 @@ use crate::{
     census::Census,
     class::{Classes, Question},
     events::Hooks,
+    injection::Injection,
+    lag::Lags,
     pool::ServerPool,
     positions::{Positions, Written},
     state::{ServerIdentity, ServerInfo, ServerState},
@@ -81,11 +83,14 @@ pub(crate) struct Inner {
     pub(crate) classes: Classes,
     /// `None` when nothing is done again.
     pub(crate) transient: Option<Transient>,
+    /// `None` when nothing is counted or asked for by SQL of the section.
+    pub(crate) injection: Option<Arc<Injection>>,
     /// `None` when no filter asks for tables.
     pub(crate) tables: Option<KnownTables>,
     pub(crate) bridges: Bridges,
     pub(crate) tokens: CurrentTokens,
     pub(crate) positions: Positions,
+    pub(crate) lags: Lags,
     /// What the process has written through the cluster itself.
     pub(crate) written: Arc<Written>,
 }

@@ -188,9 +188,13 @@ pub enum Error {
         lost: Box<str>,
     },
 
-    /// No server that was written to can tell how far that was: none can be reached, or none counts its transactions.
-    #[error("the position of what was written cannot be found out (No GTID has been injected yet)")]
-    NoPosition,
+    /// The server that was written to cannot be reached, or does not count its transactions, so nobody knows which replica
+    /// has what was written last. Said once where somebody reads; reads go on without it.
+    #[error("what was written last on server `{server}` may be missing: nobody knows how far that was")]
+    NoPosition {
+        /// The server as the configuration names it.
+        server: Arc<str>,
+    },
 
     /// A position from somewhere else cannot be used.
     #[error("the position that was handed over cannot be used")]
@@ -215,6 +219,22 @@ pub enum Error {
         server: Arc<str>,
         /// Transactions and savepoints open by the driver's count.
         depth: usize,
+    },
+
+    /// `on_commit` of `global_transaction_id_injection` failed, so what was written, or was to be, has no number.
+    ///
+    /// What failed was not the caller's own statement: it must not be run again because of this, if it is done.
+    #[error(
+        "`on_commit` failed on server `{server}`{}",
+        if *done { " after the statement had succeeded" } else { ", so what was to follow it was not sent" }
+    )]
+    NotCounted {
+        /// The server as the configuration names it.
+        server: Arc<str>,
+        /// Whether the statement has succeeded, and was committed. Otherwise it, or the commit, was not sent.
+        done: bool,
+        /// What the server said.
+        source: sqlx::Error,
     },
 
     /// The cluster was closed.
@@ -274,7 +294,9 @@ impl Error {
             Error::Unreachable { code, .. } | Error::ConnectTimeout { code, .. } | Error::Remembered { code, .. } => {
                 *code
             }
-            Error::Connect { source, .. } | Error::Setup { source, .. } => code(source),
+            Error::Connect { source, .. } | Error::Setup { source, .. } | Error::NotCounted { source, .. } => {
+                code(source)
+            }
             Error::StatementTimeout { .. } => LOST,
             Error::Abandoned { .. }
             | Error::PreparedLost { .. }
@@ -289,10 +311,12 @@ impl Error {
     #[must_use]
     pub fn sqlstate(&self) -> &str {
         match self {
-            Error::Connect { source, .. } | Error::Setup { source, .. } => server_error(source)
-                // The servers of this family always send one; HY000 is what they send when nothing fits.
-                .and_then(MySqlDatabaseError::code)
-                .unwrap_or("HY000"),
+            Error::Connect { source, .. } | Error::Setup { source, .. } | Error::NotCounted { source, .. } => {
+                server_error(source)
+                    // The servers of this family always send one; HY000 is what they send when nothing fits.
+                    .and_then(MySqlDatabaseError::code)
+                    .unwrap_or("HY000")
+            }
             Error::Broadcast { failures, .. } => {
                 server_error(&failures.first().source).and_then(MySqlDatabaseError::code).unwrap_or("HY000")
             }
@@ -386,10 +410,12 @@ impl From<Error> for sqlx::Error {
             Error::Credentials { .. } | Error::TlsFile { .. } | Error::Config { .. } => {
                 sqlx::Error::Configuration(Box::new(error))
             }
+            // Never as the server's own: who tries again what met a deadlock would write a second time.
             Error::Closed
-            | Error::NoPosition
+            | Error::NoPosition { .. }
             | Error::Token { .. }
             | Error::PositionLost { .. }
+            | Error::NotCounted { .. }
             | Error::TransactionDepth { .. }
             | Error::Refused { .. }
             | Error::NeedsSession { .. }

@@ -39,7 +39,7 @@ impl Session {
         };
         // Routing moved the slot to the end.
         let untried = self.slots.0.last().is_some_and(|slot| slot.lease.is_untried());
-        if (routed.proven_read && untried) || self.cluster.inner.transient.is_some() {
+        if (routed.proven_read && untried) || self.cluster.inner.transient.is_some() || routed.counts.any() {
             return self.send_perhaps_twice(routed, stmt);
         }
         let Self { cluster, slots, core } = self;
@@ -61,7 +61,7 @@ impl Session {
         }))
     }
 
-    /// It may have to be sent again, on a connection that has yet to be made.
+    /// It may have to be sent again, on a connection that has yet to be made, or is not all that is sent.
     #[inline(never)]
     fn send_perhaps_twice<'c>(&'c mut self, routed: Routed, stmt: Stmt) -> BoxStream<'c, Item> {
         let mut stmt = Some(stmt);
@@ -252,7 +252,7 @@ impl<'c> Acquire<'c> for &'c Cluster {
 ///
 /// What is sent on it is not seen. So from then on the session's statements without a hint stay on that connection, for they may depend on
 /// it, and it is closed when the session ends. An open transaction on a replica has no such connection and is an
-/// error.
+/// error. So is an `on_commit` in the section's `global_transaction_id_injection`: what is not seen is not counted.
 ///
 /// # Examples
 ///
@@ -278,6 +278,11 @@ impl<'c> Acquire<'c> for &'c mut Session {
 
     fn acquire(self) -> BoxFuture<'c, Result<&'c mut MySqlConnection, sqlx::Error>> {
         Box::pin(async move {
+            if self.cluster.counts() {
+                let why = "what is written on a bare connection is not counted by `on_commit`: send statements through \
+                           the session";
+                return Err(Error::Refused { why: why.into() }.into());
+            }
             let server = self.route_only(&Stmt::text("BEGIN".into_sql_str()), Some(Route::Primary)).await?;
             let Session { cluster, slots, core } = self;
             let slot = slots.use_now(server).expect("it was routed there");

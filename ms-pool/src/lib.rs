@@ -56,6 +56,8 @@ mod by_text; // what was found out about a text, found again
 mod class; // what a statement is
 mod executor; // sqlx's traits
 mod facts; // what servers were asked for one statement
+mod injection; // counts what is written
+mod lag; // how far replicas trail
 mod positions; // who must see what, and which server has it
 mod route; // performs the router's steps
 mod run; // sends a routed statement
@@ -78,7 +80,7 @@ mod state; // what there is to see
 mod statistics; // what was routed where
 mod url; // servers named in code
 
-pub use ms_config::{Compat, Json, Mode, PoolSettings, Settings};
+pub use ms_config::{Compat, Heartbeat, Json, Mode, Monitor, PoolSettings, Settings};
 /// What an own filter is written with, see [`Builder::filter`].
 pub use ms_filters;
 pub use ms_filters::Role;

@@ -8,6 +8,7 @@ use std::{fmt, sync::Arc};
 use futures_core::stream::BoxStream;
 use futures_util::TryStreamExt;
 use ms_filters::{Role, ServerIx};
+use ms_hints::Protocol;
 use sqlx_core::{
     ext::async_stream::TryAsyncStream,
     sql_str::{SqlSafeStr, SqlStr},
@@ -16,9 +17,10 @@ use sqlx_mysql::{MySqlArguments, MySqlQueryResult, MySqlRow};
 
 use crate::{
     Error, Session,
+    injection::{Behind, Counts, counts::writes},
     pool::Stmt,
     run::{Item, failed, forward},
-    transaction::control_of,
+    transaction::{Trx, control_of},
 };
 
 /// A statement prepared on one connection of a session; from [`Session::prepare`].
@@ -46,6 +48,9 @@ pub struct Prepared {
     name: Arc<str>,
     role: Role,
     connection_id: u64,
+    /// What is injected with it outside of transactions, and whether it makes a transaction one that wrote.
+    counts: Counts,
+    writes: bool,
 }
 
 impl Session {
@@ -70,11 +75,20 @@ impl Session {
         }
         let server = self.route(&stmt, None).await?.server;
         let role = self.cluster.member(server).role;
+        // As it will be outside of transactions, wherever it is prepared.
+        let question = self.cluster.read(stmt.sql.as_str(), Protocol::Prepared, self.core.sql_mode(&self.cluster));
+        let writes = writes(&question);
+        let counts = match role {
+            Role::Primary if self.cluster.counts() => {
+                Counts::of(&question, self.cluster.inner.rules.is_strict(), &Trx::default())
+            }
+            _ => Counts::NOTHING,
+        };
         let slot = self.slots.use_now(server).expect("it was routed there");
         self.cluster.prepare_on(&mut slot.lease, &stmt.sql, &[]).await?;
         slot.prepared = true;
         let (name, connection_id) = (Arc::clone(slot.lease.server()), slot.lease.identity().connection_id);
-        Ok(Prepared { sql: stmt.sql, server, name, role, connection_id })
+        Ok(Prepared { sql: stmt.sql, server, name, role, connection_id, counts, writes })
     }
 }
 
@@ -128,6 +142,7 @@ impl Prepared {
             let this = self.clone();
             return Box::pin(TryAsyncStream::new(move |out| async move {
                 session.join_transaction(this.server).await?;
+                session.core.trx.wrote |= this.writes;
                 forward(this.send(session, arguments), &out).await
             }));
         }
@@ -136,12 +151,19 @@ impl Prepared {
 
     fn send<'s>(&self, session: &'s mut Session, arguments: MySqlArguments) -> BoxStream<'s, Item> {
         // Not moved to the end of the list, which is the server used last.
-        let slot = session.slots.0.iter_mut().find(|slot| slot.server == self.server);
+        let Session { cluster, slots, core } = session;
+        let slot = slots.0.iter_mut().find(|slot| slot.server == self.server);
         let Some(slot) = slot.filter(|slot| slot.lease.identity().connection_id == self.connection_id) else {
             return failed(Error::PreparedLost { server: Arc::clone(&self.name) }.into());
         };
         let stmt = Stmt { sql: self.sql.clone(), args: Some(arguments), persistent: true };
-        session.cluster.fetch_on(&mut slot.lease, stmt)
+        // Within a transaction its end is counted, but for what commits by itself.
+        let by_end = core.trx.is_open() && self.counts.behind != Behind::Anything;
+        let counts = if by_end { Counts::NOTHING } else { self.counts };
+        if counts.any() {
+            core.wrote_on = Some(self.server);
+        }
+        cluster.fetch_on(core, &mut slot.lease, stmt, counts)
     }
 
     /// Runs it and returns all rows; see [`fetch`](Self::fetch).

@@ -18,6 +18,8 @@ use crate::{
     class::Question,
     facts::{self, Facts},
     held,
+    injection::{Counts, counts::writes},
+    lag,
     pool::{Holder, Lease, Phase, ServerPool, Stmt},
     positions::{self, Debt},
     session::{Core, Slot, Slots},
@@ -43,6 +45,8 @@ pub(crate) struct Routed {
     pub(crate) belted: bool,
     /// What its success means for the session's transaction.
     pub(crate) control: Option<Control>,
+    /// What is injected with it.
+    pub(crate) counts: Counts,
 }
 
 /// What a session has open, and what its cluster knows.
@@ -237,6 +241,9 @@ pub(crate) fn route_now(
                 }
                 None => return Now::Later(Box::new((attempt, step))),
             },
+            Step::Fetch(wanted) if facts::look(cluster, core, wanted) => {
+                step = after(cluster, core, slots, &request, &mut attempt, Outcome::Fetched);
+            }
             _ => return Now::Later(Box::new((attempt, step))),
         }
     }
@@ -294,7 +301,7 @@ fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<
 /// one since, and a server that was restarted may have lost it.
 #[inline]
 fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
-    let Some(must) = &core.facts.must else { return true };
+    let Some(must) = &core.facts.must else { return lag::is_proven(cluster, core, slots, server) };
     cluster.member(server).role == Role::Primary
         || core.trx.bound() == Some(server)
         || slots.get(server).is_some_and(|slot| positions::is_proven(cluster, must, server, &slot.lease))
@@ -347,6 +354,10 @@ fn settle_on(
         note_position(cluster, core, slot, question);
     }
     let control = question.control;
+    let counts = match cluster.inner.injection {
+        None => Counts::NOTHING,
+        Some(_) => cluster.counts_of(core, question, server),
+    };
     if !core.for_transaction {
         if !question.effect.is_clean() {
             // What is seen as a transaction is taken care of.
@@ -363,6 +374,7 @@ fn settle_on(
         }
         if core.trx.is_open() || control.is_some() {
             core.trx.at(server, control, core.trx.stickiness(cluster.inner.rules.settings.stickiness));
+            core.trx.wrote |= core.trx.is_open() && writes(question);
             if control.is_some_and(Control::transacts) {
                 slot.lease.set_transaction(true);
                 slot.lease.set_read_only(question.effect.transaction);
@@ -374,7 +386,7 @@ fn settle_on(
     // Nor where another connection could give another answer.
     let repeatable = proven_read && cluster.inner.rules.retry_reads && slot.hold.state.is_empty() && !slot.prepared;
     let belted = proven_read && cluster.member(server).role == Role::Replica;
-    Routed { server, proven_read, repeatable, belted, control }
+    Routed { server, proven_read, repeatable, belted, control, counts }
 }
 
 /// Whoever reads next may have to see what this statement writes, or shows.
@@ -383,10 +395,12 @@ fn note_position(cluster: &Cluster, core: &mut Core, slot: &Slot, question: &Que
     let on_primary = cluster.member(slot.server).role == Role::Primary;
     if question.statement.access == Access::Write {
         // A session of one statement is told when it is done; a transaction owes when it is committed.
-        if on_primary && !core.ephemeral {
+        if on_primary && !core.ephemeral && (!core.trx.is_open() || question.control.is_some()) {
             core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
         }
-    } else if core.is_scoped(cluster) && question.quality(cluster, core) == Quality::Session {
+    } else if core.scope.as_ref().is_some_and(|it| it.keeps_reads())
+        && question.quality(cluster, core) == Quality::Session
+    {
         note_read(cluster, core, slot, on_primary);
     }
 }
@@ -499,6 +513,7 @@ impl Session {
                             // Not the server that was asked. Whoever it is now is asked in its turn, or a primary answers.
                             unproven += 1;
                             positions::forget(cluster, slots, server);
+                            lag::forget(cluster, core, slots, server);
                             if unproven > MOST_UNPROVEN {
                                 question.statement.route = Some(Route::Primary);
                             }
@@ -702,7 +717,7 @@ async fn make_ready(
     };
     let was_lent = slot.lease.phase() == Phase::Lent;
     if was_lent || slot.lease.phase() == Phase::Unread {
-        slot.lease.settle(SETTLE_LIMIT).await;
+        core.uncounted &= !slot.lease.settle(SETTLE_LIMIT).await;
     }
     if was_lent && !slot.lease.is_ready() && core.trx.bound() != Some(server) {
         // Whoever had it may have set up anything there.

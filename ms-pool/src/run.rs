@@ -9,6 +9,8 @@
 //!   primary gets it, once;
 //! - the section says that **the error passes**: the same connection gets it again (see [`transient`](crate::transient)).
 //!
+//! And where writes are counted, something is sent ahead of it or behind it (see [`injection`](crate::injection)).
+//!
 //! The common case needs none of them and must cost next to nothing, so there are two ways through this file. The fast one
 //! is the driver's own watched stream, with [`Replaceable`] around it where a belt may refuse or a read may be repeated, which
 //! looks at the first item only. [`run`] is the other: an async block that may wait, open and try again.
@@ -22,7 +24,7 @@ use std::{
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
-use ms_filters::Role;
+use ms_filters::{Role, ServerIx};
 use ms_hints::Route;
 use sqlx_core::ext::async_stream::{TryAsyncStream, Yielder};
 use sqlx_mysql::{MySqlQueryResult, MySqlRow};
@@ -30,6 +32,7 @@ use sqlx_mysql::{MySqlQueryResult, MySqlRow};
 use crate::{
     Cluster, Counter, Session,
     error::server_error,
+    injection::{Behind, Counts, Event, Owing},
     pool::{Guarded, Stmt},
     positions::Debt,
     route::{Routed, replace, reroute_among},
@@ -70,18 +73,27 @@ pub(crate) fn run<'s>(
     // every statement of a `&Cluster`, and above a thousand bytes the allocator takes its slow way.
     async move {
         let mut tries = Tries::default();
+        if let Some(event) = routed.counts.ahead
+            && let Err(error) = Box::pin(count_ahead(session, routed.server, event)).await
+        {
+            return refused(session, routed, error.into());
+        }
         loop {
-            let Routed { server, proven_read, repeatable, belted, control } = routed;
+            let Routed { server, proven_read, repeatable, belted, control, counts } = routed;
+            let counted = counts.behind != Behind::Nothing;
+            let owing = counted.then(|| owe(session, server));
             let slot = session.slots.use_now(server).expect("it was routed there");
             let may_repeat = repeatable || (proven_read && slot.lease.is_untried());
             // It is kept only where there may be a second time, and only until the first row.
             let keep = may_repeat || belted || session.cluster.inner.transient.is_some();
             let sent = if keep { stmt.clone() } else { stmt.take() };
             let mut answer = slot.lease.fetch_many(sent.expect("it has not been sent, or was kept"));
+            let mut parts = false;
             let error = loop {
                 match answer.next().await {
                     Some(Ok(part)) => {
                         *stmt = None;
+                        parts = true;
                         out.r#yield(part).await;
                     }
                     Some(Err(error)) => break error,
@@ -90,11 +102,17 @@ pub(crate) fn run<'s>(
                         if let Some(control) = control {
                             answered(session, control, server, true);
                         }
-                        return Ok(());
+                        return match counted {
+                            true => Box::pin(count_behind(session, server)).await,
+                            false => Ok(()),
+                        };
                     }
                 }
             };
             drop(answer);
+            if let Some(owing) = owing {
+                Box::pin(count_failed(session, server, owing, counts.behind, parts)).await;
+            }
             let Some(again) = &*stmt else {
                 return refused(session, routed, error);
             };
@@ -112,14 +130,48 @@ pub(crate) fn run<'s>(
             } else if belted && belt_refused(&error) {
                 session.cluster.count(Counter::BeltRerouted, 1);
                 routed = session.route(again, Some(Route::Primary)).await?;
+                routed.counts = session.cluster.counts_of_refused(&mut session.core, routed.server);
             } else {
+                let Session { cluster, slots, .. } = &mut *session;
+                let slot = slots.use_now(server).expect("it was routed there");
                 let tried = Tried::Statement(again);
-                if !Box::pin(session.cluster.try_again(&mut slot.lease, tried, &error, &mut tries)).await {
+                if !Box::pin(cluster.try_again(&mut slot.lease, tried, &error, &mut tries)).await {
                     return refused(session, routed, error);
                 }
             }
         }
     }
+}
+
+/// Counts what a statement is about to commit.
+async fn count_ahead(session: &mut Session, server: ServerIx, event: Event) -> Result<(), crate::Error> {
+    let Session { cluster, slots, core } = session;
+    let slot = slots.use_now(server).expect("it was routed there");
+    cluster.count_ahead(core, &mut slot.lease, event).await
+}
+
+/// A statement that is counted is about to be sent.
+fn owe(session: &mut Session, server: ServerIx) -> Owing {
+    let Session { cluster, slots, core } = session;
+    let slot = slots.use_now(server).expect("it was routed there");
+    cluster.owe(core, &mut slot.lease)
+}
+
+/// Counts a statement that has succeeded.
+async fn count_behind(session: &mut Session, server: ServerIx) -> Result<(), sqlx::Error> {
+    let Session { cluster, slots, core } = session;
+    match slots.use_now(server) {
+        Some(slot) => Ok(cluster.count_behind(core, &mut slot.lease).await?),
+        // It has hung up, as it was told.
+        None => Ok(()),
+    }
+}
+
+/// Counts a statement that has failed, if need be.
+async fn count_failed(session: &mut Session, server: ServerIx, owing: Owing, behind: Behind, answered: bool) {
+    let Session { cluster, slots, core } = session;
+    let slot = slots.use_now(server).expect("it was routed there");
+    cluster.count_failed(core, &mut slot.lease, owing, behind, answered).await;
 }
 
 fn refused(session: &mut Session, routed: Routed, error: sqlx::Error) -> Result<(), sqlx::Error> {
@@ -230,7 +282,8 @@ impl<'c> Rest<'c> {
         if route.is_some()
             && let Some(slot) = reroute_among(cluster, core, others, &stmt)
         {
-            return forward(slot.lease.fetch_many(stmt), out).await;
+            let counts = cluster.counts_of_refused(core, slot.server);
+            return cluster.forward_counted(core, &mut slot.lease, stmt, counts, out).await.map_err(|(error, _)| error);
         }
         // The session has no connection for it yet; the one made here becomes the session's afterwards.
         let mut borrowed = Session::new(cluster.clone());
@@ -240,7 +293,8 @@ impl<'c> Rest<'c> {
         let routed = borrowed.route(&stmt, route).await?;
         core.last_used = Some(routed.server);
         let slot = borrowed.slots.use_now(routed.server).expect("it was routed there");
-        forward(slot.lease.fetch_many(stmt), out).await?;
+        let counts = if route.is_some() { cluster.counts_of_refused(core, routed.server) } else { Counts::NOTHING };
+        cluster.forward_counted(core, &mut slot.lease, stmt, counts, out).await.map_err(|(error, _)| error)?;
         core.last = borrowed.core.last.take();
         core.spare = borrowed.slots.remove(routed.server).map(Box::new);
         Ok(())

@@ -75,6 +75,10 @@ pub(crate) struct Core {
     pub(crate) failures: Vec<(ServerIx, u16)>,
     /// How its connections are to differ from the pools'; made when the first call asks for it.
     pub(crate) wishes: Option<Box<Wishes>>,
+    /// The primary that ran the last write, where writes are counted.
+    pub(crate) wrote_on: Option<ServerIx>,
+    /// Something it wrote, or may have written, has no number: no number that `fetch_last_gtid` tells says that a replica has it.
+    pub(crate) uncounted: bool,
 }
 
 /// The connections of a session, at most one per server; the one used last is at the end.
@@ -170,6 +174,8 @@ impl Session {
             spare: None,
             failures: Vec::new(),
             wishes: None,
+            wrote_on: None,
+            uncounted: false,
         };
         Self { cluster, slots: Slots::default(), core }
     }
@@ -259,11 +265,6 @@ impl Core {
             return self.scope.insert(Arc::clone(&cluster.inner.written));
         }
         self.scope.get_or_insert_default()
-    }
-
-    /// Whether it reads for somebody in particular, who is not to see the past after the present.
-    pub(crate) fn is_scoped(&self, cluster: &Cluster) -> bool {
-        self.scope.as_ref().map_or(!self.ephemeral, |it| !Arc::ptr_eq(it, &cluster.inner.written))
     }
 
     /// Where the session's connections to a server come from.

@@ -90,17 +90,17 @@ counters! {
     AutocommitOff = "trx_autocommit_off",
     /// A statement within a transaction went to the primary because of `trx_stickiness: master`.
     TrxPrimaryForced = "trx_master_forced",
-    /// A position was written with a statement in autocommit mode. Stays 0: positions are not written yet, here and below.
+    /// `on_commit` succeeded for a statement in autocommit mode.
     GtidAutocommitSuccess = "gtid_autocommit_injections_success",
-    /// A position could not be written with a statement in autocommit mode.
+    /// `on_commit` failed for a statement in autocommit mode.
     GtidAutocommitFailure = "gtid_autocommit_injections_failure",
-    /// A position was written with a commit.
+    /// `on_commit` succeeded ahead of a commit.
     GtidCommitSuccess = "gtid_commit_injections_success",
-    /// A position could not be written with a commit.
+    /// `on_commit` failed ahead of a commit.
     GtidCommitFailure = "gtid_commit_injections_failure",
-    /// A position was written with a commit that something else implied.
+    /// `on_commit` succeeded ahead of a commit that something else implied.
     GtidImplicitCommitSuccess = "gtid_implicit_commit_injections_success",
-    /// A position could not be written with a commit that something else implied.
+    /// `on_commit` failed ahead of a commit that something else implied.
     GtidImplicitCommitFailure = "gtid_implicit_commit_injections_failure",
     /// A statement or a call was done again because its error is one of `transient_error`; the first try does not count.
     TransientErrorRetries = "transient_error_retries",
@@ -161,6 +161,8 @@ counters! {
     StateBound = "state_bound_statements",
     /// The mode `observe` kept a statement on a primary that would have gone to a replica; own counter.
     ReplicaObserved = "replica_observed",
+    /// A statement was sent to find out how far a replica trails; in `strict`, own counter.
+    LagAsked = "lag_asked",
     /// A token that came with a request could not be used; own counter.
     TokenRefused = "tokens_refused",
     /// A request that wrote was answered with a token; own counter.

@@ -17,6 +17,7 @@ use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use crate::{
     Cluster, Error, Session, TxOptions,
     held::is_setting,
+    injection::Event,
     pool::{Phase, Stmt},
     positions::Debt,
     route::open,
@@ -35,6 +36,8 @@ pub(crate) struct Trx {
     pub(crate) progress: Progress,
     /// A [`Tx`](crate::Tx) stands on it: it is bound whatever `trx_stickiness` says, and is not outlived.
     pub(crate) guarded: bool,
+    /// It may have changed something.
+    pub(crate) wrote: bool,
     /// `set_autocommit(false)`: where one transaction ends, the next one is open.
     autocommit_off: bool,
     /// Text has switched autocommit off there, and there only.
@@ -102,6 +105,28 @@ impl Control {
 
     fn begins(self) -> bool {
         matches!(self.change, Change::Begin { .. }) || self.autocommit == Some(false)
+    }
+
+    /// Whether what is open is committed by it, or ahead of it.
+    pub(crate) fn commits(self) -> bool {
+        matches!(self.change, Change::Commit { .. } | Change::Begin { .. } | Change::ImplicitCommit)
+            || self.autocommit == Some(true)
+    }
+
+    /// Whether a transaction is open afterwards.
+    pub(crate) fn leaves_open(self) -> bool {
+        self.goes_on() && (self.was_open || self.begins())
+    }
+
+    /// Whether a transaction that is open stays so, or is followed by another one.
+    fn goes_on(self) -> bool {
+        match self.change {
+            Change::Begin { .. } => true,
+            Change::Commit { chain, .. } | Change::Rollback { chain, .. } => chain,
+            // Switching autocommit on commits, switching it off opens a transaction.
+            Change::None | Change::Savepoint => self.autocommit != Some(true),
+            _ => false,
+        }
     }
 }
 
@@ -188,15 +213,10 @@ impl Trx {
             Some(true) => self.off_by_text = None,
             None => {}
         }
-        let goes_on = match control.change {
-            Change::Begin { .. } => true,
-            Change::Commit { chain, .. } | Change::Rollback { chain, .. } => chain,
-            // Switching autocommit on commits, switching it off opens a transaction.
-            Change::None | Change::Savepoint => control.autocommit != Some(true),
-            _ => false,
-        };
-        if !goes_on && self.bound() == Some(server) {
+        if !control.goes_on() && self.bound() == Some(server) {
             self.end();
+        } else if control.commits() || matches!(control.change, Change::Rollback { .. }) {
+            self.wrote = false;
         }
     }
 
@@ -209,6 +229,7 @@ impl Trx {
 
     /// What comes after the end of a transaction.
     pub(crate) fn end(&mut self) {
+        self.wrote = false;
         self.progress = match self.off_by_text {
             _ if self.autocommit_off => Progress::Implied,
             Some(server) => Progress::Bound(server),
@@ -218,12 +239,14 @@ impl Trx {
 
     fn start(&mut self, beginning: Beginning) {
         self.lost = None;
+        self.wrote = false;
         self.progress = Progress::Begun(beginning);
     }
 
     /// All transactions of the session were committed or are to be: autocommit was switched on or off everywhere.
     pub(crate) fn switched_autocommit(&mut self, on: bool) {
         self.autocommit_off = !on;
+        self.wrote &= !on;
         if on {
             self.lost = None;
             self.off_by_text = None;
@@ -449,7 +472,7 @@ impl Session {
             return self.start_loosely(beginning).await;
         }
         if self.core.trx.bound().is_some() {
-            self.end(End::Commit).await?;
+            self.end_by(End::Commit, Event::ImplicitCommit).await?;
         }
         self.core.trx.start(beginning);
         Ok(())
@@ -461,7 +484,12 @@ impl Session {
         self.core.for_transaction = true;
         let routed = self.route(&stmt, None).await;
         self.core.for_transaction = false;
-        let slot = self.slots.use_now(routed?.server).expect("it was routed there");
+        let Self { cluster, slots, core } = self;
+        let slot = slots.use_now(routed?.server).expect("it was routed there");
+        if cluster.member(slot.server).role == Role::Primary {
+            let event = if core.trx.is_open() { Event::ImplicitCommit } else { Event::Autocommit };
+            cluster.count_ahead(core, &mut slot.lease, event).await?;
+        }
         let limit = slot.lease.pool().limits().acquire_timeout;
         let mut tries = Tries::default();
         loop {
@@ -515,6 +543,11 @@ impl Session {
 
     /// Ends the transaction, one way or the other.
     pub(crate) async fn end(&mut self, how: End) -> Result<(), sqlx::Error> {
+        self.end_by(how, Event::Commit).await
+    }
+
+    /// The same, for a reason.
+    async fn end_by(&mut self, how: End, event: Event) -> Result<(), sqlx::Error> {
         self.take_in_spare();
         let Self { cluster, slots, core } = self;
         let strict = cluster.inner.rules.is_strict() || core.trx.guarded;
@@ -535,7 +568,7 @@ impl Session {
                 _ => Ok(()),
             };
         };
-        slot.lease.settle(SETTLE_LIMIT).await;
+        core.uncounted &= !slot.lease.settle(SETTLE_LIMIT).await;
         if strict && !slot.lease.is_ready() {
             let server = slot.server;
             slots.remove(server);
@@ -544,6 +577,22 @@ impl Session {
             }
             core.trx.lose();
             return if how == End::Commit { Err(lost(cluster, server).into()) } else { Ok(()) };
+        }
+        let writes = core.trx.wrote || slot.lease.is_exposed() || !cluster.inner.rules.is_strict();
+        if how == End::Commit
+            && core.trx.is_open()
+            && writes
+            && cluster.counts()
+            && cluster.member(slot.server).role == Role::Primary
+            && !slot.lease.is_read_only()
+            && let Err(error) = Box::pin(cluster.count_ahead(core, &mut slot.lease, event)).await
+        {
+            if strict && !slot.lease.is_ready() {
+                let server = slot.server;
+                slots.remove(server);
+                core.trx.lose();
+            }
+            return Err(error.into());
         }
         let tried = if how == End::Commit { Tried::Commit } else { Tried::Call };
         let mut tries = Tries::default();

@@ -27,8 +27,10 @@ use tokio::time::sleep;
 use crate::{
     Cluster, Counter,
     error::{hangs_up, server_error},
+    injection::Counts,
     pool::{Apart, Lease, Stmt},
     run::{Item, Part},
+    session::Core,
     wishes::SETTING_LIMIT,
 };
 
@@ -166,29 +168,32 @@ impl Cluster {
     }
 
     /// Sends a statement on a connection that it stays with, and yields its answer.
-    pub(crate) fn fetch_on<'c>(&'c self, lease: &'c mut Lease, stmt: Stmt) -> BoxStream<'c, Item> {
-        if self.inner.transient.is_none() {
+    pub(crate) fn fetch_on<'c>(
+        &'c self,
+        core: &'c mut Core,
+        lease: &'c mut Lease,
+        stmt: Stmt,
+        counts: Counts,
+    ) -> BoxStream<'c, Item> {
+        if self.inner.transient.is_none() && !counts.any() {
             return lease.fetch_many(stmt).boxed();
         }
-        Box::pin(TryAsyncStream::new(move |out| async move { self.fetch_again(lease, stmt, &out).await }))
+        Box::pin(TryAsyncStream::new(move |out| async move { self.fetch_again(core, lease, stmt, counts, &out).await }))
     }
 
-    async fn fetch_again(&self, lease: &mut Lease, stmt: Stmt, out: &Yielder<Part>) -> Result<(), sqlx::Error> {
+    async fn fetch_again(
+        &self,
+        core: &mut Core,
+        lease: &mut Lease,
+        stmt: Stmt,
+        counts: Counts,
+        out: &Yielder<Part>,
+    ) -> Result<(), sqlx::Error> {
         let mut tries = Tries::default();
         loop {
-            let mut answer = lease.fetch_many(stmt.clone());
-            let mut answered = false;
-            let error = loop {
-                match answer.next().await {
-                    Some(Ok(part)) => {
-                        answered = true;
-                        out.r#yield(part).await;
-                    }
-                    Some(Err(error)) => break error,
-                    None => return Ok(()),
-                }
+            let Err((error, answered)) = self.forward_counted(core, lease, stmt.clone(), counts, out).await else {
+                return Ok(());
             };
-            drop(answer);
             if answered || !self.try_again(lease, Tried::Fixed(&stmt), &error, &mut tries).await {
                 return Err(error);
             }
@@ -214,7 +219,7 @@ impl Cluster {
 }
 
 /// Whether the server has undone the transaction as a whole.
-async fn undoes_all(lease: &mut Lease, error: &MySqlDatabaseError) -> bool {
+pub(crate) async fn undoes_all(lease: &mut Lease, error: &MySqlDatabaseError) -> bool {
     if error.number() == LOCK_WAIT_TIMEOUT {
         // A question more or less does not matter to who has just waited for a lock in vain.
         let asked = lease.run_text("SELECT @@innodb_rollback_on_timeout", SETTING_LIMIT).await;

@@ -213,8 +213,9 @@ async fn execute(player: &mut Player<'_>, Execute { stmt, params }: &Execute) ->
 }
 
 /// Also what `$last` stands for when no step has fetched it.
-pub(crate) async fn last_gtid(_: &mut Player<'_>) -> Performed {
-    missing("last_gtid", "Session::last_gtid")
+pub(crate) async fn last_gtid(player: &mut Player<'_>) -> Performed {
+    let told = player.session()?.last_gtid().await;
+    Ok(told.map_or_else(|error| Outcome::failed((&error).into()), Outcome::value))
 }
 
 fn thread_id(player: &mut Player<'_>) -> Performed {

@@ -1,7 +1,7 @@
 //! All of a section.
 
 use super::{
-    fabric, failover, filters, gtid_injection,
+    fabric, failover, filters, gtid_injection, monitor,
     object::{Field, Object, listed},
     pool,
     roster::Roster,
@@ -12,8 +12,8 @@ use super::{
     tls, tokens, transient_errors, xa,
 };
 use crate::{
-    Charset, Compat, Fabric, Failover, GtidInjection, OwnFilters, PoolSettings, Role, Section, Server, Settings, Tls,
-    TokenSettings, TrxStickiness, Xa,
+    Charset, Compat, Fabric, Failover, GtidInjection, Monitor, OwnFilters, PoolSettings, Role, Section, Server,
+    Settings, Tls, TokenSettings, TrxStickiness, Xa,
     path::Path,
     raw::Member,
     read,
@@ -33,6 +33,7 @@ const KEYS: &[&str] = &[
     "trx_stickiness",
     "filters",
     "pool",
+    "monitor",
     "tls",
     "token",
     "init",
@@ -58,6 +59,7 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
     let settings = settings::lower(report, &object);
     let switches = outer.clone().or(&settings).resolve();
     let pool = pool::lower(report, object.get("pool").as_ref(), PoolSettings::default());
+    let monitor = monitor::lower(report, object.get("monitor").as_ref());
     let tls = tls::lower(report, object.get("tls").as_ref(), &Tls::default());
 
     let defaults = Defaults { pool, tls: &tls };
@@ -103,6 +105,7 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
         retry_reads,
         init,
         gtid_injection: later.gtid_injection,
+        monitor,
         xa: later.xa,
         fabric: later.fabric,
         pool,
@@ -132,6 +135,7 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
         retry_reads: true,
         init: Vec::new(),
         gtid_injection: None,
+        monitor: Monitor::default(),
         xa: None,
         fabric: None,
         pool: PoolSettings::default(),
@@ -143,7 +147,8 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
     }
 }
 
-/// Settings of the original for what does not exist here yet. Whether they are right is checked all the same.
+/// Settings that do not go with `fabric`, and it. Some are of the original for what does not exist here yet; whether they are right
+/// is checked all the same.
 #[derive(Default)]
 struct Later {
     gtid_injection: Option<GtidInjection>,
@@ -163,12 +168,14 @@ fn later(report: &mut Report<'_>, section: &Object<'_>, localhost: Localhost) ->
             return;
         }
         read(report, &field);
-        report.add(field.at_key(), Problem::warning(not_yet(&field)));
     };
     counted("global_transaction_id_injection", &mut |report, field| {
         later.gtid_injection = gtid_injection::lower(report, field);
     });
-    counted("xa", &mut |report, field| later.xa = xa::lower(report, field, localhost));
+    counted("xa", &mut |report, field| {
+        later.xa = xa::lower(report, field, localhost);
+        report.add(field.at_key(), Problem::warning(not_yet(field)));
+    });
     if let Some(field) = &fabric {
         later.fabric = fabric::lower(report, field);
         later.gtid_injection = None;

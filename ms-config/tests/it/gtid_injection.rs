@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use ms_config::{GtidInjection, InjectionFailure};
 
-use super::{accepted, refused, rendered, warned};
+use super::{accepted, refused, rendered};
 
 #[test]
 fn errors_are_reported_and_nothing_is_waited_for_unless_configured() {
@@ -67,11 +67,9 @@ fn with(value: &str) -> String {
 
 #[track_caller]
 fn settings(value: &str) -> GtidInjection {
-    let shop = warned(&with(value), "`global_transaction_id_injection` is not supported yet");
-    shop.gtid_injection.expect("the settings")
+    accepted(&with(value)).gtid_injection.expect("the settings")
 }
 
-/// Beside the one for the key itself.
 #[track_caller]
 fn check_warning(value: &str, warning: &str) {
     let parsed = ms_config::Config::parse(&with(value));

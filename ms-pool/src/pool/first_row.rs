@@ -12,6 +12,7 @@ use sqlx_mysql::MySqlRow;
 use tokio::time::Instant;
 
 use super::guarded::Item;
+use crate::error::Error;
 
 /// At most this many more are read …
 const ROWS: usize = 16;
@@ -22,8 +23,8 @@ const TIME: Duration = Duration::from_millis(5);
 ///
 /// # Errors
 ///
-/// What comes before the first row. The caller who has a row has no use for an error behind it: a server's ends the
-/// answer, any other leaves its mark on the connection.
+/// What comes before the first row, and [`Error::NotCounted`]. The caller who has a row has no use for another error behind it: a
+/// server's ends the answer, any other leaves its mark on the connection.
 ///
 /// # Cancel safety
 ///
@@ -40,6 +41,8 @@ pub(crate) async fn first_row(mut answer: impl Stream<Item = Item> + Unpin) -> R
     for _ in 0..=ROWS {
         match answer.next().await {
             Some(Ok(_)) if first.elapsed() < TIME => {}
+            // It is about what follows the answer, not about the rest of it.
+            Some(Err(error)) if matches!(Error::of(&error), Some(Error::NotCounted { .. })) => return Err(error),
             _ => break,
         }
     }

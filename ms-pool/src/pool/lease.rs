@@ -29,6 +29,7 @@ use super::server_pool::{ServerPool, Slot};
 use super::settle;
 use super::stmt::{Stmt, WithArguments};
 use crate::error::Error;
+use crate::injection::Injection;
 use crate::probe::Identity;
 use crate::transaction::End;
 
@@ -50,6 +51,8 @@ pub(crate) struct Lease {
     transaction: bool,
     /// It was begun as one that does not write.
     read_only: bool,
+    /// What was written on it has no number yet.
+    owes: Option<Arc<Injection>>,
 }
 
 #[derive(Debug)]
@@ -76,7 +79,7 @@ impl Lease {
     fn with(link: Link, slot: Slot, wire: Wire) -> Self {
         let held = Some(Held { link, slot, args: None });
         let (apart, transaction) = (Apart::default(), false);
-        Self { held, wire, dirty: None, marks: 0, apart, exposed: false, transaction, read_only: false }
+        Self { held, wire, dirty: None, marks: 0, apart, exposed: false, transaction, read_only: false, owes: None }
     }
 
     fn held(&self) -> &Held {
@@ -179,6 +182,28 @@ impl Lease {
         self.exposed
     }
 
+    /// A statement is about to be sent that `on_commit` has to follow. If its caller goes away before that, whoever reads the rest
+    /// of its answer does it.
+    pub(crate) fn owe(&mut self, injection: Arc<Injection>) {
+        self.owes = Some(injection);
+    }
+
+    /// Nothing is owed any more.
+    pub(crate) fn forgive(&mut self) -> Option<Arc<Injection>> {
+        self.owes.take()
+    }
+
+    /// Does what is owed, if the connection can; says whether it did.
+    pub(super) async fn pay(&mut self) -> bool {
+        if !self.is_ready() {
+            return false;
+        }
+        match self.owes.take() {
+            Some(injection) => injection.raise_late(self).await,
+            None => false,
+        }
+    }
+
     /// Hands the bare connection out. From here on nobody knows what is sent, so it is dirty; and until
     /// [`end_transaction`](Self::end_transaction) was answered it cannot be counted on at all.
     pub(crate) fn expose(&mut self) -> &mut MySqlConnection {
@@ -261,11 +286,19 @@ impl Lease {
     ///
     /// One that was lent is asked for a number that nobody could have guessed: an answer left over from what its borrower
     /// did is another one.
-    pub(crate) async fn settle(&mut self, limit: Duration) {
+    ///
+    /// Returns whether what was owed was [paid](Self::owe).
+    pub(crate) async fn settle(&mut self, limit: Duration) -> bool {
         match self.wire.phase {
-            Phase::Unread => self.drain(limit).await,
-            Phase::Lent => self.fall_into_step(limit).await,
-            _ => {}
+            Phase::Unread => {
+                self.drain(limit).await;
+                self.owes.is_some() && Box::pin(self.pay()).await
+            }
+            Phase::Lent => {
+                self.fall_into_step(limit).await;
+                false
+            }
+            _ => false,
         }
     }
 
@@ -357,6 +390,11 @@ impl Lease {
         }
     }
 
+    /// Whether its transaction was begun as one that does not write.
+    pub(crate) fn is_read_only(&self) -> bool {
+        self.read_only
+    }
+
     /// Begins a transaction that sqlx knows of, so that a nested `begin()` of the application becomes a savepoint.
     pub(crate) async fn start_transaction(&mut self, sql: SqlStr, limit: Duration) -> Result<(), sqlx::Error> {
         self.transaction = true;
@@ -445,12 +483,19 @@ impl Drop for Lease {
             }
             Phase::Ready => slot.0.put_back(link),
             // These are closed anyway, and a good-bye in the middle of rows is understood.
-            Phase::Unread if self.dirty.is_some() || !self.apart.is_none() || self.transaction => link.close(),
+            Phase::Unread
+                if self.owes.is_none() && (self.dirty.is_some() || !self.apart.is_none() || self.transaction) =>
+            {
+                link.close();
+            }
             Phase::Unread => {
                 // The lease lives on in a task; its mark says "asking", so that a runtime that ends before the task
                 // has begun closes the connection.
                 let wire = Wire { phase: Phase::Asking, told: false, untried: false };
-                settle::in_background(Lease::with(link, slot, wire));
+                let mut unread = Lease::with(link, slot, wire);
+                (unread.dirty, unread.apart, unread.transaction) = (self.dirty, self.apart, self.transaction);
+                unread.owes = self.owes.take();
+                settle::in_background(unread);
             }
             Phase::Asking => {
                 if self.wire.told {

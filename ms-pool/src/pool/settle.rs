@@ -16,10 +16,14 @@ const LIMIT: Duration = Duration::from_millis(100);
 /// How long a rollback may take before the connection is closed instead, which has the same effect.
 const ROLLBACK_LIMIT: Duration = Duration::from_secs(5);
 
-/// Takes a lease whose answer was left between two rows. Its slot stays taken until the answer is read or cut off.
+/// Takes a lease whose answer was left between two rows. Its slot stays taken until the answer is read or cut off, and what is
+/// owed for it was done.
 pub(super) fn in_background(mut unread: Lease) {
     if let Ok(runtime) = Handle::try_current() {
-        runtime.spawn(async move { unread.drain(LIMIT).await });
+        runtime.spawn(async move {
+            unread.drain(LIMIT).await;
+            unread.pay().await;
+        });
     }
     // Without a runtime the lease is dropped here, marked as it is: the connection is closed.
 }

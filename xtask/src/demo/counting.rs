@@ -68,6 +68,7 @@ fn meaning(counter: Counter) -> &'static str {
         Counter::RememberedSkipped => "a server was left out that had failed",
         Counter::RememberedRetried => "such a server was tried again",
         Counter::ReplicaObserved => "a replica would have been chosen",
+        Counter::LagAsked => "a replica was asked for its lag",
         Counter::TokenRefused => "a request's token was refused",
         Counter::TokenIssued => "an answer took a token along",
         Counter::PrimaryRefused => "a primary refused to write",
