@@ -29,10 +29,11 @@ use crate::{
 };
 
 /// How fresh a server has to be to answer a read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Quality {
     /// Any server is.
+    #[default]
     Eventual,
     /// Primaries, and replicas that are known to trail by no more than this.
     MaxLag(Duration),

@@ -7,7 +7,7 @@
 //! after an error drops it. Forgetting evidence is safe, forgetting a position is not, and this decides what happens
 //! where something has to be bounded.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, fmt};
 
 use crate::{Value, mariadb, mysql};
 
@@ -164,6 +164,19 @@ impl Position {
     }
 }
 
+/// Its parts as their makers write them, for people.
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mysql = (!self.mysql.is_empty()).then(|| self.mysql.one_line().to_string());
+        let mariadb = (!self.mariadb.is_empty()).then(|| self.mariadb.to_string());
+        let counter = self.counter.map(|it| it.to_string());
+        let parts = [mysql, mariadb, counter].into_iter().flatten().chain(self.values.iter().map(Value::to_string));
+        let parts: Vec<String> = parts.chain(self.saturated.then(|| "and more".to_owned())).collect();
+        f.write_str(if parts.is_empty() { "nothing" } else { "" })?;
+        f.write_str(&parts.join(", "))
+    }
+}
+
 impl From<mysql::GtidSet> for Position {
     fn from(mysql: mysql::GtidSet) -> Self {
         let mut position = Self { mysql, ..Self::default() };
@@ -251,6 +264,20 @@ impl Evidence {
     pub fn along(mut self, history: &mariadb::GtidSet) -> Self {
         self.mariadb = self.mariadb.map(|applied| applied.along(history));
         self
+    }
+
+    /// All that the server is known to have, as a position that another one can be asked for.
+    #[must_use]
+    pub fn to_position(&self) -> Position {
+        let mut position = Position {
+            mysql: self.mysql.clone(),
+            mariadb: self.mariadb.clone().unwrap_or_default(),
+            counter: self.counter,
+            values: self.values.clone(),
+            saturated: false,
+        };
+        position.bound();
+        position
     }
 
     /// Whether the server has all of `position`.

@@ -94,6 +94,17 @@ pub trait GtidSource: fmt::Debug + Send + Sync {
         None
     }
 
+    /// The statement that gives all that the server has, on whatever connection: a position that includes what any
+    /// connection wrote there so far.
+    fn whole_position(&self) -> Option<&str>;
+
+    /// What the answer to [`whole_position`](Self::whole_position) means; `None` is an empty result.
+    ///
+    /// # Errors
+    ///
+    /// As [`read_own`](Self::read_own).
+    fn read_whole(&self, row: Option<&Row<'_>>) -> Result<Own, SourceError>;
+
     /// The statement that asks a server for `missing`, waiting no longer than `wait` and not at all for zero.
     ///
     /// `None` when there is nothing in it that this source can ask for. A check may ask for a part only: learn its
@@ -136,6 +147,14 @@ macro_rules! forward {
 
             fn fallback(&self) -> Option<&dyn GtidSource> {
                 (**self).fallback()
+            }
+
+            fn whole_position(&self) -> Option<&str> {
+                (**self).whole_position()
+            }
+
+            fn read_whole(&self, row: Option<&Row<'_>>) -> Result<Own, SourceError> {
+                (**self).read_whole(row)
             }
 
             fn check(&self, missing: &Position, of: Server, wait: Duration) -> Result<Option<Check>, SourceError> {

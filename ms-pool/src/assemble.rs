@@ -20,6 +20,7 @@ use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random, Role, RoundRobin, Router, Server, Split,
     Stickiness, Table, TableRule, Topology, User, UserMulti,
 };
+use ms_gtid::source::GtidSource;
 use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
@@ -33,6 +34,7 @@ use crate::{
     injection::Injection,
     own_filter::BoxError,
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
+    positions::{self, Positions},
     tables::{self, KnownTables},
     transient::Transient,
     url,
@@ -212,6 +214,9 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
     let pipeline = Pipeline::new(filters).map_err(|source| Error::Config { source: source.into() })?;
     let mut rules = rules(section.switches, section.master_on_write, section.trx_stickiness, &section.read_functions);
     rules.retry_reads &= section.retry_reads;
+    if let Some(quality) = section.filters.iter().find_map(configured_quality) {
+        (rules.level, rules.level_by_filter) = (quality, true);
+    }
     let lazy = builder.lazy.unwrap_or(section.lazy_connections);
     let plan = Plan {
         section: Some(section.name.clone()),
@@ -225,6 +230,8 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         server_charset: section.server_charset.is_some(),
         transient: section.transient_errors.as_ref().map(Transient::new),
         injection: section.gtid_injection.clone(),
+        configured: section.gtid_injection.as_ref().and_then(positions::configured_source),
+        wait: positions::wait_for_gtid(section.gtid_injection.as_ref(), section.switches.compat),
     };
     finish(builder, nodes, plan)
 }
@@ -343,6 +350,8 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         server_charset: false,
         transient: None,
         injection: None,
+        configured: None,
+        wait: positions::wait_for_gtid(None, switches.compat),
     };
     finish(builder, nodes, plan)
 }
@@ -370,6 +379,8 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         server_charset: false,
         transient: None,
         injection: None,
+        configured: None,
+        wait: positions::wait_for_gtid(None, switches.compat),
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
 }
@@ -387,6 +398,8 @@ struct Plan {
     server_charset: bool,
     transient: Option<Transient>,
     injection: Option<GtidInjection>,
+    configured: Option<Arc<dyn GtidSource>>,
+    wait: Duration,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
@@ -410,7 +423,8 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         members.push(Member { role, address: node.address.into(), pool });
     }
     let injection = plan.injection.map(|it| Injection::new(&it, statistics.clone(), builder.hooks.clone()));
-    let bridges = Bridges::new(topology.servers().len(), builder.sqlx_pool_connections);
+    let servers = topology.servers().len();
+    let bridges = Bridges::new(servers, builder.sqlx_pool_connections);
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
     let roles = router.topology().servers().iter().map(Server::role);
@@ -434,6 +448,8 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         injection: injection.map(Arc::new),
         tables: wants_tables.then(KnownTables::default),
         bridges,
+        positions: Positions::new(servers, plan.configured, plan.wait),
+        written: Arc::default(),
     }))
 }
 
@@ -476,10 +492,25 @@ fn rules(
         mode: switches.mode,
         settings,
         retry_reads: switches.compat == Compat::Strict,
+        level: if switches.compat == Compat::Strict { Quality::Session } else { Quality::Eventual },
+        level_by_filter: false,
         // Classification borrows a slice of names for each statement. The handful of names of a configuration live as
         // long as its cluster, which mostly is the process.
         read_functions: read_functions.iter().map(|name| &*String::leak(name.clone())).collect(),
     }
+}
+
+/// The service level that a filter asks for.
+fn configured_quality(filter: &Filter) -> Option<Quality> {
+    let Filter::QualityOfService { level } = filter else { return None };
+    Some(match *level {
+        ServiceLevel::Strong => Quality::Strong,
+        ServiceLevel::Session => Quality::Session,
+        ServiceLevel::Eventual(Eventual::Unbounded) => Quality::Eventual,
+        ServiceLevel::Eventual(Eventual::MaxAge(age)) => Quality::MaxLag(age),
+        ServiceLevel::Eventual(Eventual::CacheTtl(ttl)) => Quality::LagBelow(ttl),
+        _ => return None,
+    })
 }
 
 fn filter(configured: &Filter, section: &str, callbacks: &Callbacks) -> Result<Box<dyn ms_filters::Filter>, Error> {
@@ -501,14 +532,10 @@ fn filter(configured: &Filter, section: &str, callbacks: &Callbacks) -> Result<B
             primaries: group.primaries.clone(),
             replicas: group.replicas.clone(),
         })))),
-        Filter::QualityOfService { level } => Ok(Box::new(QualityOfService::new(match *level {
-            ServiceLevel::Strong => Quality::Strong,
-            ServiceLevel::Session => Quality::Session,
-            ServiceLevel::Eventual(Eventual::Unbounded) => Quality::Eventual,
-            ServiceLevel::Eventual(Eventual::MaxAge(age)) => Quality::MaxLag(age),
-            ServiceLevel::Eventual(Eventual::CacheTtl(ttl)) => Quality::LagBelow(ttl),
-            _ => return Err(Unusable::Filter { name: configured.name().to_owned() }.into()),
-        }))),
+        Filter::QualityOfService { .. } => match configured_quality(configured) {
+            Some(quality) => Ok(Box::new(QualityOfService::new(quality))),
+            None => Err(Unusable::Filter { name: configured.name().to_owned() }.into()),
+        },
         Filter::Table { .. } if !tables::CAN_PARSE => {
             Err(Unusable::Feature { name: configured.name().to_owned(), feature: "table-rules" }.into())
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use ms_config::{Diagnostic, Mode};
-use ms_filters::{ClusterMemory, Role, Router, ServerIx, Split};
+use ms_filters::{ClusterMemory, Quality, Role, Router, ServerIx, Split};
 use ms_hints::{Access, Effect, Protocol, Route, SqlMode, Statement};
 use sqlx_mysql::MySqlConnectOptions;
 use tokio::time::Instant;
@@ -23,6 +23,7 @@ use crate::{
     events::Hooks,
     injection::Injection,
     pool::ServerPool,
+    positions::{Positions, Written},
     state::{ServerIdentity, ServerInfo, ServerState},
     tables::KnownTables,
     transient::Transient,
@@ -85,6 +86,9 @@ pub(crate) struct Inner {
     /// `None` when no filter asks for tables.
     pub(crate) tables: Option<KnownTables>,
     pub(crate) bridges: Bridges,
+    pub(crate) positions: Positions,
+    /// What the process has written through the cluster itself.
+    pub(crate) written: Arc<Written>,
 }
 
 /// One server of the cluster.
@@ -100,6 +104,10 @@ pub(crate) struct Rules {
     pub(crate) compat: ms_hints::Compat,
     pub(crate) settings: ms_filters::Settings,
     pub(crate) mode: Mode,
+    /// The service level of statements that nobody has given another.
+    pub(crate) level: Quality,
+    /// It is a filter's, which sees to it.
+    pub(crate) level_by_filter: bool,
     pub(crate) read_functions: Box<[&'static str]>,
     /// A read whose connection breaks before it has answered anything is run once more.
     pub(crate) retry_reads: bool,
@@ -181,7 +189,7 @@ impl Cluster {
     ///
     /// Cancel safe: a dropped future leaves no transaction behind.
     pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
-        Tx::begin(self, TxOptions::default()).await
+        self.begin_with(TxOptions::default()).await
     }
 
     /// As [`begin`](Self::begin), with options. A read-only transaction runs on a replica if there is one, unless the section's
@@ -195,7 +203,12 @@ impl Cluster {
     ///
     /// Cancel safe: a dropped future leaves no transaction behind.
     pub async fn begin_with(&self, options: TxOptions) -> Result<Tx, sqlx::Error> {
-        Tx::begin(self, options).await
+        let mut session = Session::new(self.clone());
+        if self.inner.rules.is_strict() {
+            // What it commits is for all that read through the cluster to see.
+            session.core.scope = Some(Arc::clone(&self.inner.written));
+        }
+        Tx::begin(session, options).await
     }
 
     /// An executor for which every statement is to run on a primary, as with the hint `ms=primary`.

@@ -4,13 +4,13 @@
 //! `session` one that has what the session must see, `strong` only a primary. A level that is given while running takes the place
 //! of the configured one, ahead of all filters.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use ms_filters::Quality;
 use ms_gtid::{Position, Value, ValueError};
 use ms_hints::Level;
 
-use crate::{Error, Session};
+use crate::{Error, Session, positions::Written};
 
 /// How fresh reads are to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -198,6 +198,23 @@ impl Session {
             return Err(Error::Refused { why: why.into() });
         }
         self.core.level = Some(consistency.quality());
+        let at = match consistency {
+            Consistency::Session { at } => at,
+            _ => None,
+        };
+        let Self { cluster, core, .. } = self;
+        match at {
+            Some(position) if cluster.inner.rules.is_strict() => core.written_mut(cluster).require(&position),
+            // As the original: the position takes the place of an earlier one, and writes add nothing to it.
+            at if !cluster.inner.rules.is_strict() => {
+                core.scope = at.map(|position| {
+                    let written = Written::default();
+                    written.require(&position);
+                    Arc::new(written)
+                });
+            }
+            _ => {}
+        }
         Ok(())
     }
 }

@@ -177,6 +177,20 @@ pub enum Error {
         server: Arc<str>,
     },
 
+    /// Something that was written is not on the server that is the primary now, and never will be: the one it was written on is
+    /// gone. Said once to whoever has to see it; reads go on without it.
+    #[error("what was written is lost: server `{server}` took over without {lost}")]
+    PositionLost {
+        /// The primary of this moment, as the configuration names it.
+        server: Arc<str>,
+        /// The part of the position that it lacks.
+        lost: Box<str>,
+    },
+
+    /// No server that was written to can tell how far that was: none can be reached, or none counts its transactions.
+    #[error("the position of what was written cannot be found out (No GTID has been injected yet)")]
+    NoPosition,
+
     /// A connection was given up in the middle of an answer, and with it what the session had set up there: temporary tables,
     /// variables, locks.
     #[error("what the session had set up on server `{server}` is lost, a statement there was abandoned")]
@@ -386,6 +400,8 @@ impl From<Error> for sqlx::Error {
             // Never as the server's own: who tries again what met a deadlock would write a second time.
             Error::Closed
             | Error::NotCounted { .. }
+            | Error::NoPosition
+            | Error::PositionLost { .. }
             | Error::TransactionDepth { .. }
             | Error::Refused { .. }
             | Error::NeedsSession { .. }

@@ -23,7 +23,7 @@ use sqlx_core::{
 use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTypeInfo};
 
 use crate::{
-    Cluster, Counter, Error, On, Session,
+    Cluster, Counter, Error, On, Scope, Session,
     pool::{HeldBy, Lease, Stmt, first_row},
     route::{Now, Routed, route_now},
     run::{Chance, Item, Replaceable, Rest, failed, once, run},
@@ -148,9 +148,9 @@ impl Session {
     }
 }
 
-/// What `&Cluster` and [`On`] have in common: a cluster and, for `On`, where to go.
+/// What `&Cluster`, [`On`] and `&Scope` have in common: a session for one statement and, for `On`, where to go.
 macro_rules! executor_of_one_statement {
-    ($(#[$doc:meta])* $handle:ty, |$self:ident| $cluster:expr, $route:expr) => {
+    ($(#[$doc:meta])* $handle:ty, |$self:ident| $session:expr, $route:expr) => {
         $(#[$doc])*
         impl<'c> Executor<'c> for $handle {
             type Database = MySql;
@@ -160,7 +160,7 @@ macro_rules! executor_of_one_statement {
                 'c: 'e,
                 E: 'q + Execute<'q, MySql>,
             {
-                once($cluster.clone(), Stmt::take(query), $route)
+                once($session, Stmt::take(query), $route)
             }
 
             fn fetch_optional<'e, 'q: 'e, E>(
@@ -182,7 +182,7 @@ macro_rules! executor_of_one_statement {
             where
                 'c: 'e,
             {
-                let mut session = Session::ephemeral($cluster.clone());
+                let mut session = $session;
                 Box::pin(async move { session.prepare_on(sql, parameters, $route).await })
             }
 
@@ -191,7 +191,7 @@ macro_rules! executor_of_one_statement {
             where
                 'c: 'e,
             {
-                let mut session = Session::ephemeral($cluster.clone());
+                let mut session = $session;
                 Box::pin(async move { session.describe_on(sql, $route).await })
             }
         }
@@ -205,12 +205,21 @@ executor_of_one_statement!(
     ///
     /// Dropping a statement's future or stream at any moment is safe: a connection whose answer was not read to the end is
     /// closed, its slot is free at once, and the server is told to stop.
-    &'c Cluster, |self| self, None
+    &'c Cluster, |self| Session::ephemeral(self.clone()), None
 );
 
 executor_of_one_statement!(
     /// Runs each statement on the side it was made for; see [`Cluster::primary`] and [`Cluster::replica`].
-    On<'c>, |self| self.cluster(), Some(self.route())
+    On<'c>, |self| Session::ephemeral(self.cluster().clone()), Some(self.route())
+);
+
+executor_of_one_statement!(
+    /// Runs each statement where it belongs; reads see what the scope has written.
+    ///
+    /// # Cancel safety
+    ///
+    /// As for `&Cluster`.
+    &'c Scope, |self| self.session_of_one(), None
 );
 
 /// Leases a primary's connection for code that wants a bare one: migrations, for example.

@@ -1,4 +1,4 @@
-//! What was asked of servers for the statement under way: how far they trail, what they have.
+//! What is known of servers for the statement under way: how far they trail, what they have.
 //!
 //! The router says which facts it lacks, and for whom; they are fetched here and shown to it in its view of the servers. They
 //! are of one moment, so they are forgotten with their statement.
@@ -8,13 +8,18 @@ use std::time::Duration;
 use ms_filters::{Freshness, ServerIx};
 
 use crate::{
-    Cluster,
+    Cluster, Error,
+    positions::{self, Must},
     session::{Core, Slots},
 };
 
 /// What was learned; nothing for most statements.
 #[derive(Debug, Default)]
-pub(crate) struct Facts(Option<Box<Learned>>);
+pub(crate) struct Facts {
+    /// What the statement must see, where positions can be compared.
+    pub(crate) must: Option<Must>,
+    learned: Option<Box<Learned>>,
+}
 
 #[derive(Debug, Default)]
 struct Learned {
@@ -26,48 +31,60 @@ impl Facts {
     /// How far a server trails; `None` is unknown.
     #[inline]
     pub(crate) fn lag(&self, server: ServerIx) -> Option<Duration> {
-        self.0.as_ref()?.lags.iter().find(|(asked, _)| *asked == server).map(|(_, lag)| *lag)
+        self.learned.as_ref()?.lags.iter().find(|(asked, _)| *asked == server).map(|(_, lag)| *lag)
     }
 
-    /// Whether a server has what the session must see.
+    /// Whether a server was found to have what must be seen, for this statement.
     #[inline]
     pub(crate) fn freshness(&self, server: ServerIx) -> Freshness {
-        match &self.0 {
+        match &self.learned {
             Some(learned) if learned.reached.contains(&server) => Freshness::Reached,
             _ => Freshness::Unknown,
         }
     }
 
+    /// A server has what must be seen.
+    pub(crate) fn reached(&mut self, server: ServerIx) {
+        self.learned().reached.push(server);
+    }
+
     /// Another statement begins.
     #[inline]
     pub(crate) fn forget(&mut self) {
-        self.0 = None;
+        self.must = None;
+        self.learned = None;
     }
 
     fn learned(&mut self) -> &mut Learned {
-        self.0.get_or_insert_default()
+        self.learned.get_or_insert_default()
     }
 }
 
 /// Asks the candidate replicas; what could not be learned stays unknown.
 ///
+/// # Errors
+///
+/// [`Error::PositionLost`].
+///
 /// # Cancel safety
 ///
 /// Safe for the pool; dropped before it is done it costs the connections that are being asked.
-pub(crate) async fn fetch(cluster: &Cluster, core: &mut Core, slots: &mut Slots, wanted: ms_filters::Facts) {
+pub(crate) async fn fetch(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &mut Slots,
+    wanted: ms_filters::Facts,
+) -> Result<(), Error> {
     let replicas: Vec<ServerIx> = core.scratch.as_ref().map_or_else(Vec::new, |it| it.candidates().replicas().to_vec());
     if wanted.lag {
         lag(cluster, core, slots, &replicas).await;
     }
     if wanted.freshness {
-        freshness(cluster, core, slots, &replicas).await;
+        positions::fetch(cluster, core, slots, &replicas).await?;
     }
+    Ok(())
 }
 
 async fn lag(_: &Cluster, core: &mut Core, _: &mut Slots, _: &[ServerIx]) {
     core.facts.learned().lags.clear();
-}
-
-async fn freshness(_: &Cluster, core: &mut Core, _: &mut Slots, _: &[ServerIx]) {
-    core.facts.learned().reached.clear();
 }

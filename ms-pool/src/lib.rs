@@ -57,8 +57,10 @@ mod class; // what a statement is
 mod executor; // sqlx's traits
 mod facts; // what servers were asked for one statement
 mod injection; // counts what is written
+mod positions; // who must see what, and which server has it
 mod route; // performs the router's steps
 mod run; // sends a routed statement
+mod scope; // what must be visible
 mod tables; // which tables a statement names
 mod transient; // does again what failed with a passing error
 
@@ -77,6 +79,8 @@ pub use ms_config::{Compat, Json, Mode, PoolSettings, Settings};
 /// What an own filter is written with, see [`Builder::filter`].
 pub use ms_filters;
 pub use ms_filters::Role;
+/// Positions, which [`Scope::position`] gives and [`Scope::require`] takes.
+pub use ms_gtid;
 
 pub use self::{
     builder::Builder,
@@ -90,6 +94,7 @@ pub use self::{
     own_filter::FilterConfig,
     pool::{HeldBy, Holder},
     prepared::Prepared,
+    scope::Scope,
     session::{DumpedServer, LastUsed, Session},
     state::{Outage, ServerIdentity, ServerInfo, ServerState},
     statistics::{Counter, Statistics},

@@ -82,6 +82,13 @@ impl Started {
 }
 
 impl Identity {
+    /// Whether both are the same run of the same server. A restart may have lost what was not on disk, so what was seen
+    /// before it proves nothing; a server that hides its age may have been restarted.
+    pub(crate) fn is_same_run(&self, other: &Identity) -> bool {
+        let same_run = self.started.zip(other.started).is_some_and(|(one, other)| one.same_run(other));
+        self.key == other.key && same_run
+    }
+
     /// Takes the probe's row apart; `None` when it is not that row (a proxy that answers for the server).
     pub(crate) fn read(row: &MySqlRow, seen: Instant) -> Option<Self> {
         Self::from_columns(|column| row.try_get_unchecked::<Option<String>, _>(column).ok().flatten(), seen)

@@ -8,8 +8,10 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use ms_config::Mode;
-use ms_filters::{Attempt, Inputs, Outcome, Request, Role, Router, ServerIx, ServerState, Step, Tally, View};
-use ms_hints::{Access, Effect, Protocol, Route, State, Transaction};
+use ms_filters::{
+    Attempt, Inputs, MustSee, Outcome, Quality, Request, Role, Router, ServerIx, ServerState, Step, Tally, View,
+};
+use ms_hints::{Access, Effect, Level, Protocol, Route, State, Transaction};
 
 use crate::{
     Cluster, Counter, Error, Session,
@@ -18,6 +20,7 @@ use crate::{
     held,
     injection::{Counts, counts::writes},
     pool::{Holder, Lease, Phase, ServerPool, Stmt},
+    positions::{self, Debt},
     session::{Core, Slot, Slots},
     transaction::{self, Control, control_of},
     wishes::{SETTING_LIMIT, Wishes},
@@ -25,6 +28,9 @@ use crate::{
 
 /// How long rows that nobody fetched may hold up the next statement on their connection.
 const SETTLE_LIMIT: Duration = Duration::from_secs(1);
+
+/// So often a replica may turn out to be another server than the one that was asked what it has.
+const MOST_UNPROVEN: u8 = 2;
 
 /// Where a statement runs, and what its answer may be met with.
 #[derive(Clone, Copy, Debug)]
@@ -56,7 +62,10 @@ impl View for Open<'_> {
             open: self.slots.iter().any(|slot| slot.server == server),
             failed: self.cluster.member(server).pool.is_avoided(),
             lag: self.facts.lag(server),
-            freshness: self.facts.freshness(server),
+            freshness: match &self.facts.must {
+                Some(must) => positions::look(self.cluster, self.slots, must, server),
+                None => self.facts.freshness(server),
+            },
             load: None,
         }
     }
@@ -81,7 +90,19 @@ impl<'a> Question<'a> {
         request.settings = cluster.inner.rules.settings;
         request.last_used = core.last_used;
         request.tables = self.tables.as_tables();
-        request.level = core.level;
+        let level = self.statement.level.map(quality_of).or(core.level);
+        let rules = &cluster.inner.rules;
+        (request.level, request.must_see) = match &core.facts.must {
+            Some(must) => {
+                request.stays = must.stays;
+                let unasked = !rules.level_by_filter && rules.level == Quality::Session;
+                (level.or(unasked.then_some(Quality::Session)), MustSee::Position { ask_all: false })
+            }
+            None if rules.is_strict() => (level, MustSee::Nothing),
+            // As the original: without a position that was handed over only primaries have what the session wrote.
+            None if core.scope.is_some() => (level, MustSee::Position { ask_all: true }),
+            None => (level, MustSee::Unknown),
+        };
         request.held = core.holdings.binding(cluster, slots, &self.statement);
         if core.trx.is_open() || self.control.is_some() {
             request.settings.stickiness = core.trx.stickiness(request.settings.stickiness);
@@ -89,6 +110,12 @@ impl<'a> Question<'a> {
             request.transaction = core.trx.for_router(self.control, slots);
         }
         request
+    }
+
+    /// How fresh its answer is to be.
+    #[inline]
+    fn quality(&self, cluster: &Cluster, core: &Core) -> Quality {
+        self.statement.level.map(quality_of).or(core.level).unwrap_or(cluster.inner.rules.level)
     }
 
     /// The end of a guard's transaction belongs to the guard.
@@ -122,6 +149,15 @@ impl<'a> Question<'a> {
     }
 }
 
+/// The level that a hint asks for.
+fn quality_of(level: Level) -> Quality {
+    match level {
+        Level::Eventual => Quality::Eventual,
+        Level::Session => Quality::Session,
+        Level::Strong => Quality::Strong,
+    }
+}
+
 /// Among connections that are open: the primary's that a refused read goes to, with the bookkeeping of any decision. `None`
 /// when a connection has to be made first.
 pub(crate) fn reroute_among<'s>(
@@ -140,8 +176,17 @@ pub(crate) fn reroute_among<'s>(
     let slot = open.iter_mut().find(|slot| usable(slot))?;
     announce(cluster, core, &question, &attempt);
     core.last_used = Some(server);
-    slot.wrote = true;
+    note_refused_read(cluster, core, slot);
     Some(slot)
+}
+
+/// A read that its replica refused, because it writes, is about to run on a primary.
+pub(crate) fn note_refused_read(cluster: &Cluster, core: &mut Core, slot: &mut Slot) {
+    slot.wrote = true;
+    slot.lease.note_write();
+    if !core.ephemeral && cluster.member(slot.server).role == Role::Primary {
+        core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
+    }
 }
 
 /// A statement whose server is known, or how far it got.
@@ -176,6 +221,9 @@ pub(crate) fn route_now(
     }
     core.facts.forget();
     let question = Question::new(cluster, core, stmt, route);
+    if cluster.inner.rules.is_strict() && question.quality(cluster, core) == Quality::Session {
+        core.facts.must = core.written(cluster).and_then(|it| it.must());
+    }
     if core.ephemeral
         && let Some(what) = question.refused_without_session()
     {
@@ -248,9 +296,20 @@ fn after(
 fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
     let ready = |slot: &Slot| slot.lease.is_ready() && !is_outdated(core, slot) && !core.holdings.is_behind(slot.hold);
     slots.get(server).is_some_and(ready)
+        && is_proven(cluster, core, slots, server)
         && !core.trx.waits_for_server()
         && question.control.is_none()
         && !must_lift_belt(cluster, core, slots, question, server)
+}
+
+/// Whether the connection to a replica leads to the server that was seen to have what must be seen. A name may lead to another
+/// one since, and a server that was restarted may have lost it.
+#[inline]
+fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
+    let Some(must) = &core.facts.must else { return true };
+    cluster.member(server).role == Role::Primary
+        || core.trx.bound() == Some(server)
+        || slots.get(server).is_some_and(|slot| positions::is_proven(cluster, must, server, &slot.lease))
 }
 
 /// Whether the session has to let go of a connection: the server has changed. A transaction is ended where it was begun.
@@ -294,6 +353,10 @@ fn settle_on(
     let slot = slots.use_now(server).expect("the router was told that it is open");
     if statement.access == Access::Write {
         slot.wrote = true;
+        slot.lease.note_write();
+    }
+    if strict && !core.for_transaction {
+        note_position(cluster, core, slot, question);
     }
     let control = question.control;
     let counts = match cluster.inner.injection {
@@ -329,6 +392,30 @@ fn settle_on(
     let repeatable = proven_read && cluster.inner.rules.retry_reads && slot.hold.state.is_empty() && !slot.prepared;
     let belted = proven_read && cluster.member(server).role == Role::Replica;
     Routed { server, proven_read, repeatable, belted, control, counts }
+}
+
+/// Whoever reads next may have to see what this statement writes, or shows.
+#[inline]
+fn note_position(cluster: &Cluster, core: &mut Core, slot: &Slot, question: &Question<'_>) {
+    let on_primary = cluster.member(slot.server).role == Role::Primary;
+    if question.statement.access == Access::Write {
+        // A session of one statement is told when it is done; a transaction owes when it is committed.
+        if on_primary && !core.ephemeral {
+            core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
+        }
+    } else if core.is_scoped(cluster) && question.quality(cluster, core) == Quality::Session {
+        note_read(cluster, core, slot, on_primary);
+    }
+}
+
+/// Who has read somewhere is not to see the past elsewhere.
+fn note_read(cluster: &Cluster, core: &mut Core, slot: &Slot, on_primary: bool) {
+    let written = core.written_mut(cluster);
+    if on_primary {
+        written.owe(Debt::seen(slot.server, slot.lease.identity()));
+    } else {
+        written.reads_from(slot.server);
+    }
 }
 
 /// Keeps the decision, counts it and tells those who watch.
@@ -418,12 +505,25 @@ impl Session {
         route: Option<Route>,
     ) -> Result<Routed, sqlx::Error> {
         let Self { cluster, slots, core } = self;
-        let question = Question::new(cluster, core, stmt, route);
+        let mut question = Question::new(cluster, core, stmt, route);
+        let mut unproven = 0;
         let mut last_error: Option<(ServerIx, Error)> = None;
         loop {
             let outcome = match step {
                 Step::Use(server) => {
                     if make_ready(cluster, core, slots, &question, server).await? {
+                        if !is_proven(cluster, core, slots, server) {
+                            // Not the server that was asked. Whoever it is now is asked in its turn, or a primary answers.
+                            unproven += 1;
+                            positions::forget(cluster, slots, server);
+                            if unproven > MOST_UNPROVEN {
+                                question.statement.route = Some(Route::Primary);
+                            }
+                            let request = question.request(cluster, core, &slots.0);
+                            (attempt, step) =
+                                ask(cluster, core, &slots.0, &request, |router, inputs| router.start(inputs));
+                            continue;
+                        }
                         held::catch_up(cluster, core, slots, server).await?;
                         transaction::begin_at(cluster, core, slots, server).await?;
                         return Ok(settle_on(cluster, core, slots, &question, &attempt, server));
@@ -453,7 +553,10 @@ impl Session {
                     }
                 },
                 Step::Fetch(wanted) => {
-                    facts::fetch(cluster, core, slots, wanted).await;
+                    if let Err(error) = facts::fetch(cluster, core, slots, wanted).await {
+                        announce(cluster, core, &question, &attempt);
+                        return Err(error.into());
+                    }
                     Outcome::Fetched
                 }
                 Step::Give(server) => {
@@ -616,7 +719,7 @@ async fn make_ready(
     };
     let was_lent = slot.lease.phase() == Phase::Lent;
     if was_lent || slot.lease.phase() == Phase::Unread {
-        core.uncounted &= !slot.lease.settle(SETTLE_LIMIT).await;
+        slot.lease.settle(SETTLE_LIMIT).await;
     }
     if was_lent && !slot.lease.is_ready() && core.trx.bound() != Some(server) {
         // Whoever had it may have set up anything there.

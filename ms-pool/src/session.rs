@@ -16,6 +16,7 @@ use crate::{
     held::{Hold, Holdings},
     last_text::LastText,
     pool::{HeldBy, Lease, ServerPool, Stmt},
+    positions::Written,
     transaction::Trx,
     wishes::Wishes,
 };
@@ -53,6 +54,8 @@ pub(crate) struct Core {
     pub(crate) holdings: Holdings,
     /// The service level it was given while running.
     pub(crate) level: Option<Quality>,
+    /// What it must see, if that is its own; made when there is something. A session of one statement without has the cluster's.
+    pub(crate) scope: Option<Arc<Written>>,
     /// What was asked of servers for the statement under way.
     pub(crate) facts: Facts,
     /// Made when it is needed.
@@ -74,8 +77,6 @@ pub(crate) struct Core {
     pub(crate) wishes: Option<Box<Wishes>>,
     /// The primary that ran the last write, where writes are counted.
     pub(crate) wrote_on: Option<ServerIx>,
-    /// Something it wrote, or may have written, has no number: no number that `fetch_last_gtid` tells says that a replica has it.
-    pub(crate) uncounted: bool,
 }
 
 /// The connections of a session, at most one per server; the one used last is at the end.
@@ -161,6 +162,7 @@ impl Session {
             trx: Trx::default(),
             holdings: Holdings::default(),
             level: None,
+            scope: None,
             facts: Facts::default(),
             scratch: if ephemeral { SCRATCH.take() } else { None },
             ephemeral,
@@ -171,7 +173,6 @@ impl Session {
             failures: Vec::new(),
             wishes: None,
             wrote_on: None,
-            uncounted: false,
         };
         Self { cluster, slots: Slots::default(), core }
     }
@@ -244,6 +245,28 @@ impl Core {
         if let Some(scratch) = self.scratch.take() {
             SCRATCH.set(Some(scratch));
         }
+    }
+
+    /// What must be seen, if there is anything.
+    #[inline]
+    pub(crate) fn written<'a>(&'a self, cluster: &'a Cluster) -> Option<&'a Arc<Written>> {
+        match &self.scope {
+            Some(own) => Some(own),
+            None => self.ephemeral.then_some(&cluster.inner.written),
+        }
+    }
+
+    /// Where what must be seen is kept.
+    pub(crate) fn written_mut(&mut self, cluster: &Cluster) -> &Arc<Written> {
+        if self.scope.is_none() && self.ephemeral {
+            return self.scope.insert(Arc::clone(&cluster.inner.written));
+        }
+        self.scope.get_or_insert_default()
+    }
+
+    /// Whether it reads for somebody in particular, who is not to see the past after the present.
+    pub(crate) fn is_scoped(&self, cluster: &Cluster) -> bool {
+        self.scope.as_ref().map_or(!self.ephemeral, |it| !Arc::ptr_eq(it, &cluster.inner.written))
     }
 
     /// Where the session's connections to a server come from.

@@ -23,7 +23,7 @@ use sqlx_core::{
 use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTypeInfo};
 
 use crate::{
-    Cluster, Error, Session, TxOptions,
+    Error, Session, TxOptions,
     pool::{HeldBy, Lease, Stmt, first_row},
     run::Item,
     transaction::{End, lose},
@@ -74,8 +74,7 @@ pub struct SessionTx<'s> {
 }
 
 impl Tx {
-    pub(crate) async fn begin(cluster: &Cluster, options: TxOptions) -> Result<Self, sqlx::Error> {
-        let mut session = Session::new(cluster.clone());
+    pub(crate) async fn begin(mut session: Session, options: TxOptions) -> Result<Self, sqlx::Error> {
         begin_now(&mut session, options).await?;
         Ok(Self { session })
     }

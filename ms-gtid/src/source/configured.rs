@@ -97,6 +97,14 @@ impl GtidSource for Configured {
         Ok(Self::fetched(row)?.map_or(Own::Nothing, |value| Own::At(Position::value(value))))
     }
 
+    fn whole_position(&self) -> Option<&str> {
+        self.own_position()
+    }
+
+    fn read_whole(&self, row: Option<&Row<'_>>) -> Result<Own, SourceError> {
+        self.read_own(row)
+    }
+
     fn check(&self, missing: &Position, _: Server, _: Duration) -> Result<Option<Check>, SourceError> {
         let Some(value) = missing.values().next() else { return Ok(None) };
         self.check_of(value.as_str(), Position::value(value.clone()))

@@ -65,6 +65,14 @@ impl GtidSource for Counter {
         Ok(Configured::fetched(row)?.map_or(Own::Nothing, |value| Own::At(Self::position(&value))))
     }
 
+    fn whole_position(&self) -> Option<&str> {
+        self.own_position()
+    }
+
+    fn read_whole(&self, row: Option<&Row<'_>>) -> Result<Own, SourceError> {
+        self.read_own(row)
+    }
+
     fn check(&self, missing: &Position, of: Server, wait: Duration) -> Result<Option<Check>, SourceError> {
         match missing.count() {
             Some(count) => self.sql.check_of(&count.to_string(), Position::counter(count)),

@@ -40,6 +40,16 @@ impl GtidSource for MariaDb {
         Ok(if set.is_empty() { Own::Nothing } else { Own::At(set.into()) })
     }
 
+    fn whole_position(&self) -> Option<&str> {
+        // Of each domain what was applied last or, if that came later, written here.
+        Some("SELECT @@gtid_current_pos")
+    }
+
+    fn read_whole(&self, row: Option<&Row<'_>>) -> Result<Own, SourceError> {
+        let set: mariadb::GtidSet = set(row, 0, "@@gtid_current_pos")?;
+        Ok(if set.is_empty() { Own::Nothing } else { Own::At(set.into()) })
+    }
+
     fn check(&self, missing: &Position, of: Server, wait: Duration) -> Result<Option<Check>, SourceError> {
         let missing = missing.mariadb();
         if missing.is_empty() {

@@ -46,6 +46,14 @@ impl GtidSource for MysqlExecuted {
         Ok(if set.is_empty() { Own::Nothing } else { Own::At(set.into()) })
     }
 
+    fn whole_position(&self) -> Option<&str> {
+        self.own_position()
+    }
+
+    fn read_whole(&self, row: Option<&Row<'_>>) -> Result<Own, SourceError> {
+        self.read_own(row)
+    }
+
     fn check(&self, missing: &Position, _: Server, wait: Duration) -> Result<Option<Check>, SourceError> {
         Ok(mysql_check::check(missing, wait, self.can_wait))
     }

@@ -56,6 +56,14 @@ impl GtidSource for MysqlHistory {
         Some(&self.executed)
     }
 
+    fn whole_position(&self) -> Option<&str> {
+        self.executed.whole_position()
+    }
+
+    fn read_whole(&self, row: Option<&Row<'_>>) -> Result<Own, SourceError> {
+        self.executed.read_whole(row)
+    }
+
     fn check(&self, missing: &Position, _: Server, wait: Duration) -> Result<Option<Check>, SourceError> {
         Ok(mysql_check::check(missing, wait, true))
     }

@@ -43,6 +43,7 @@ pub(super) async fn dial(target: &Target, setup: &Setup, limits: &Limits, deadli
             expires: limits.lifetime(fastrand::f64()).map(|it| Instant::now() + it),
             epoch: 0,
             generation: 0,
+            writes: 0,
         })
     });
     match made.await {

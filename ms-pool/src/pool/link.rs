@@ -22,6 +22,8 @@ pub(crate) struct Link {
     pub(super) held: Arc<Held>,
     /// The pool's generation it was made in; see [`ServerPool::start_anew`](super::ServerPool::start_anew).
     pub(crate) generation: u64,
+    /// Transactions that may have been written on it, going round at the end.
+    pub(crate) writes: u32,
 }
 
 impl Link {

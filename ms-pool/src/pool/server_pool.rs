@@ -185,6 +185,16 @@ impl ServerPool {
         Some(Lease::reused(link, Slot(Arc::clone(self))))
     }
 
+    /// This very connection, if it is idle and was used a moment ago.
+    pub(crate) fn try_lease_of(self: &Arc<Self>, connection: u64) -> Option<Lease> {
+        let permit = self.slots.try_acquire().ok()?;
+        let now = Instant::now();
+        let link = self.shelf().take_this(connection, now, self.limits.verify_idle_after)?;
+        permit.forget();
+        self.holders.hold(&link.held, now);
+        Some(Lease::reused(link, Slot(Arc::clone(self))))
+    }
+
     /// Whether [`close`](Self::close) was called.
     pub(crate) fn is_closed(&self) -> bool {
         self.slots.is_closed()

@@ -69,6 +69,13 @@ impl Shelf {
             .then(|| self.idle.pop().expect("just seen").link)
     }
 
+    /// A certain one, if it lies here and can be used as it is.
+    pub(super) fn take_this(&mut self, connection: u64, now: Instant, verify_after: Duration) -> Option<Link> {
+        let at = self.idle.iter().rposition(|it| it.link.identity.connection_id == connection)?;
+        let usable = self.trusts(&self.idle[at], now, verify_after) && !self.idle[at].link.expired(now);
+        usable.then(|| self.idle.remove(at).link)
+    }
+
     /// The top one, whatever its state.
     pub(super) fn take(&mut self, now: Instant, verify_after: Duration) -> Option<Taken> {
         let top = self.idle.pop()?;

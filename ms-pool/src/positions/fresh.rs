@@ -1,0 +1,184 @@
+//! The facts that a read at the level `session` lacks: which replica has what it must see.
+
+use futures_util::{StreamExt, stream::FuturesUnordered};
+use ms_filters::{Freshness, ServerIx};
+use ms_gtid::{Coverage, Position, source::Server};
+use tokio::time::{Instant, sleep};
+
+use super::{Must, Written, ask, ask::Asked, lost, pay, wait::wait};
+use crate::{
+    Cluster, Error,
+    pool::Lease,
+    route::open,
+    session::{Core, Slot, Slots},
+};
+
+use std::time::Duration;
+
+/// How long between two looks at a server that cannot wait by itself.
+const PAUSE: Duration = Duration::from_millis(20);
+/// How long the replica that a scope leaves may take to say how far it is.
+const LEAVING: Duration = Duration::from_millis(200);
+
+/// Whether a server has what must be seen, from memory.
+pub(crate) fn look(cluster: &Cluster, slots: &[Slot], must: &Must, server: ServerIx) -> Freshness {
+    // What the session's replica has shown may be more than is known of it.
+    if must.owes || must.stays.is_some_and(|stays| stays != server) || is_in_the_past(slots, server) {
+        return Freshness::Unknown;
+    }
+    match cluster.positions().known(server).covers(&must.position) {
+        Coverage::Reached => Freshness::Reached,
+        Coverage::Behind => Freshness::Behind,
+        Coverage::Unknown => Freshness::Unknown,
+    }
+}
+
+/// A transaction that is open there may read as of its beginning, whatever the server has by now.
+fn is_in_the_past(slots: &[Slot], server: ServerIx) -> bool {
+    slots.iter().any(|slot| slot.server == server && slot.lease.has_transaction())
+}
+
+/// Whether the server that a connection leads to was seen to have what must be seen.
+pub(crate) fn is_proven(cluster: &Cluster, must: &Must, server: ServerIx, lease: &Lease) -> bool {
+    cluster.positions().known(server).covers_at(lease.identity(), &must.position) == Coverage::Reached
+}
+
+/// The server that a connection leads to is not the one that was asked: what is known is another's.
+pub(crate) fn forget(cluster: &Cluster, slots: &Slots, server: ServerIx) {
+    if let Some(slot) = slots.get(server) {
+        cluster.positions().known(server).learn(slot.lease.identity(), ms_gtid::Evidence::default());
+    }
+}
+
+/// Finds out which of `replicas` have what the session must see, and waits for one if none does.
+///
+/// # Errors
+///
+/// [`Error::PositionLost`], once, when a write died with its primary.
+///
+/// # Cancel safety
+///
+/// Safe for the pool; what was not found out is asked again.
+pub(crate) async fn fetch(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &mut Slots,
+    replicas: &[ServerIx],
+) -> Result<(), Error> {
+    let Some(written) = core.written(cluster).cloned() else { return Ok(()) };
+    let fetched = match cluster.inner.rules.is_strict() {
+        true => strict(cluster, core, slots, replicas, &written).await,
+        false => {
+            classic(cluster, core, slots, replicas, &written).await;
+            return Ok(());
+        }
+    };
+    core.facts.must = written.must();
+    fetched
+}
+
+async fn strict(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &mut Slots,
+    replicas: &[ServerIx],
+    written: &Written,
+) -> Result<(), Error> {
+    if !pay(cluster, core, slots, written).await? {
+        return Ok(());
+    }
+    let Some(must) = written.must() else { return Ok(()) };
+    let until = Instant::now() + cluster.positions().wait();
+    let reached = |server: &ServerIx| cluster.positions().known(*server).covers(&must.position) == Coverage::Reached;
+    if let Some(stays) = must.stays {
+        let there = replicas.contains(&stays) && !cluster.member(stays).pool.is_avoided();
+        if there && (reached(&stays) || wait(cluster, stays, &must.position, until).await) {
+            return Ok(());
+        }
+        if !leave(cluster, stays, written).await {
+            return Ok(());
+        }
+    } else if replicas.iter().any(reached) {
+        return Ok(());
+    }
+    let Some(must) = written.must() else { return Ok(()) };
+    let asked = replicas.iter().filter(|it| Some(**it) != must.stays && !cluster.member(**it).pool.is_avoided());
+    let mut waits: FuturesUnordered<_> = asked.map(|it| wait(cluster, *it, &must.position, until)).collect();
+    while let Some(reached) = waits.next().await {
+        if reached {
+            return Ok(());
+        }
+    }
+    drop(waits);
+    lost::check(cluster, core, slots, written).await
+}
+
+/// Another server may take the place of the replica read from as soon as it has all that this one had; `false` when nobody
+/// can tell what that was.
+async fn leave(cluster: &Cluster, stays: ServerIx, written: &Written) -> bool {
+    let pool = &cluster.member(stays).pool;
+    if pool.is_avoided() {
+        return false;
+    }
+    let Ok(mut lease) = pool.lease(Instant::now() + LEAVING).await else { return false };
+    let Some(source) = ask::source(cluster, stays, &mut lease).await else { return false };
+    match ask::whole(&*source, &mut lease).await {
+        Some(position) => {
+            written.require(&position);
+            written.leaves(stays);
+            true
+        }
+        None => false,
+    }
+}
+
+/// As the original: every candidate is asked, on the session's own connections, one after the other; all within one time.
+async fn classic(cluster: &Cluster, core: &mut Core, slots: &mut Slots, replicas: &[ServerIx], written: &Written) {
+    let positions = cluster.positions();
+    let (Some(must), Some(source)) = (written.must(), positions.configured()) else { return };
+    let until = Instant::now() + positions.wait();
+    for &server in replicas {
+        if slots.get(server).is_none() && open(cluster, core, slots, server).await.is_err() {
+            continue;
+        }
+        loop {
+            let Some(slot) = slots.use_now(server) else { break };
+            let of = Server { replicates: true };
+            match original(cluster, &mut slot.lease, &**source, &must.position, of).await {
+                Some(Asked::All) => core.facts.reached(server),
+                Some(Asked::NotYet) if Instant::now() < until => {
+                    sleep(PAUSE.min(until - Instant::now())).await;
+                    continue;
+                }
+                _ => {}
+            }
+            break;
+        }
+    }
+}
+
+/// One check in the original's words; nothing is kept, for its positions are whatever the user's SQL makes of them.
+async fn original(
+    cluster: &Cluster,
+    lease: &mut Lease,
+    source: &dyn ms_gtid::source::GtidSource,
+    position: &Position,
+    of: Server,
+) -> Option<Asked> {
+    let warn = |text: String| cluster.inner.hooks.warn(text);
+    match ask::once(lease, source, position, of).await {
+        Ok(asked) => Some(asked),
+        Err(ask::CheckError::NoPlaceholder) => {
+            warn("Failed parse SQL for checking GTID. Cannot find #GTID placeholder".to_owned());
+            None
+        }
+        Err(ask::CheckError::Sql(error)) => {
+            let (code, text) = (
+                crate::code(&error),
+                crate::error::server_error(&error).map_or_else(|| error.to_string(), |it| it.message().to_owned()),
+            );
+            warn(format!("SQL error while checking slave for GTID: {code}/'{text}'"));
+            None
+        }
+    }
+}

@@ -1,0 +1,200 @@
+//! What a scope must see: what it wrote, what was handed to it, and what it has read.
+//!
+//! A write leaves a *debt*: the position it has got is not asked for at once, because whoever only writes will never need it. A
+//! debt names the connection that wrote, for that is the only one that can tell exactly. It is paid when somebody reads
+//! (`pay.rs`).
+
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicBool, Ordering},
+};
+
+use ms_filters::ServerIx;
+use ms_gtid::Position;
+
+use crate::{pool::Lease, probe::Identity};
+
+/// More debts than a cluster's connections make; beyond it they are put together.
+const MOST_DEBTS: usize = 64;
+
+/// What a scope must see. Shared by all that read and write for it.
+#[derive(Debug, Default)]
+pub(crate) struct Written {
+    /// There is anything at all; most scopes only read.
+    any: AtomicBool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    position: Arc<Position>,
+    debts: Vec<Debt>,
+    stays: Option<ServerIx>,
+    /// Something was written that `on_commit` has not counted, so that no position of configured SQL includes it.
+    uncounted: bool,
+    /// How often that came about.
+    lapses: u32,
+}
+
+/// Something was written there, or seen, and its position is not known yet.
+#[derive(Clone, Debug)]
+pub(crate) struct Debt {
+    pub(crate) server: ServerIx,
+    /// The server that answered there.
+    pub(crate) identity: Arc<Identity>,
+    /// Exactly what this connection wrote; `None` is all that the server had.
+    pub(crate) by: Option<Writer>,
+}
+
+/// The connection that wrote.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Writer {
+    pub(crate) connection: u64,
+    /// The connection's count of writes with the first one that is owed for, and with the last.
+    pub(crate) first: u32,
+    pub(crate) last: u32,
+}
+
+impl Debt {
+    /// What was written on the lease just now.
+    pub(crate) fn written(server: ServerIx, lease: &Lease) -> Self {
+        let writes = lease.writes();
+        let by = Writer { connection: lease.identity().connection_id, first: writes, last: writes };
+        Self { server, identity: Arc::clone(lease.identity()), by: Some(by) }
+    }
+
+    /// What was seen there.
+    pub(crate) fn seen(server: ServerIx, identity: &Arc<Identity>) -> Self {
+        Self { server, identity: Arc::clone(identity), by: None }
+    }
+
+    fn is_at(&self, other: &Debt) -> bool {
+        let connection = |it: &Debt| it.by.map(|by| by.connection);
+        self.server == other.server && self.identity.key == other.identity.key && connection(self) == connection(other)
+    }
+}
+
+/// What must be seen, as far as it is known at one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Must {
+    pub(crate) position: Arc<Position>,
+    /// Debts are left: the position is not all.
+    pub(crate) owes: bool,
+    /// The replica read from last: what it showed may be more than the position.
+    pub(crate) stays: Option<ServerIx>,
+}
+
+impl Written {
+    /// Nothing was written, handed over or read.
+    #[inline]
+    pub(crate) fn is_nothing(&self) -> bool {
+        !self.any.load(Ordering::Acquire)
+    }
+
+    /// What must be seen; `None` is nothing in particular.
+    #[inline]
+    pub(crate) fn must(&self) -> Option<Must> {
+        if self.is_nothing() { None } else { Some(self.must_see()) }
+    }
+
+    fn must_see(&self) -> Must {
+        let state = self.state();
+        Must { position: Arc::clone(&state.position), owes: !state.debts.is_empty(), stays: state.stays }
+    }
+
+    /// Something was written or seen whose position is not known.
+    pub(crate) fn owe(&self, debt: Debt) {
+        let mut state = self.state();
+        if debt.by.is_none() {
+            state.stays = None;
+        }
+        match state.debts.iter_mut().find(|it| it.is_at(&debt)) {
+            Some(known) => {
+                if let (Some(known), Some(new)) = (&mut known.by, debt.by) {
+                    known.last = new.last;
+                }
+            }
+            None => state.debts.push(debt),
+        }
+        if state.debts.len() > MOST_DEBTS {
+            // What a server has is more than what was written there by many.
+            let last = state.debts.pop().expect("there are many");
+            state.debts.retain(|it| it.server != last.server);
+            state.debts.push(Debt { by: None, ..last });
+        }
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// The debts of this moment.
+    pub(crate) fn debts(&self) -> Vec<Debt> {
+        self.state().debts.clone()
+    }
+
+    /// The position of a debt has become known. Writes that came later on the same connection are still owed for.
+    pub(crate) fn settle(&self, paid: &Debt, position: &Position) {
+        let mut state = self.state();
+        let same = |it: &Debt| it.is_at(paid) && it.by.map(|by| by.last) == paid.by.map(|by| by.last);
+        state.debts.retain(|it| !same(it));
+        if let (Some(left), Some(paid)) = (state.debts.iter_mut().find(|it| it.is_at(paid)), paid.by) {
+            let by = left.by.as_mut().expect("it is at the same place");
+            by.first = paid.last.wrapping_add(1);
+        }
+        Arc::make_mut(&mut state.position).merge(position);
+    }
+
+    /// Somebody else's position is to be seen as well.
+    pub(crate) fn require(&self, position: &Position) {
+        if position.is_empty() {
+            return;
+        }
+        Arc::make_mut(&mut self.state().position).merge(position);
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// Something was written that is not counted.
+    pub(crate) fn lapse(&self) {
+        let mut state = self.state();
+        state.uncounted = true;
+        state.lapses = state.lapses.wrapping_add(1);
+    }
+
+    /// How often something was not counted so far.
+    pub(crate) fn lapses(&self) -> u32 {
+        self.state().lapses
+    }
+
+    /// Something was counted that was begun when there were so many lapses. All that was written before is included in it.
+    pub(crate) fn counted(&self, lapses: u32) {
+        let mut state = self.state();
+        state.uncounted &= state.lapses != lapses;
+    }
+
+    /// Whether something is not counted, and not included in what was counted since.
+    pub(crate) fn is_uncounted(&self) -> bool {
+        self.state().uncounted
+    }
+
+    /// It reads from this replica now.
+    pub(crate) fn reads_from(&self, replica: ServerIx) {
+        self.state().stays = Some(replica);
+        self.any.store(true, Ordering::Release);
+    }
+
+    /// It has left the replica it read from; what that one had is in the position.
+    pub(crate) fn leaves(&self, replica: ServerIx) {
+        let mut state = self.state();
+        if state.stays == Some(replica) {
+            state.stays = None;
+        }
+    }
+
+    /// What can never be seen again is not asked for any more.
+    pub(crate) fn give_up(&self, left: Position) {
+        let mut state = self.state();
+        state.position = Arc::new(left);
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

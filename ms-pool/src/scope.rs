@@ -1,0 +1,143 @@
+//! What must be visible: reads that see what was written, wherever they run.
+//!
+//! A request writes, and then reads on a replica that may not have the write yet. A [`Scope`] knows what was written through
+//! it, so that its reads go to servers that have it. It holds no connection: it is cheap, and may be shared by the tasks of a
+//! request.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use ms_filters::Quality;
+use ms_gtid::Position;
+
+use crate::{
+    Cluster, Consistency, Error, Session, Tx, TxOptions,
+    positions::{Written, pay},
+};
+
+/// Statements that see what was written through it; from [`Cluster::scope`].
+///
+/// `&Scope` is an sqlx executor. Clones are the same scope. At the level `session`, the default in `strict`, a read goes to a
+/// replica that has everything that the scope wrote, or to a primary; and two reads in a row never go back in time: the scope stays
+/// on its replica, and moves to another one when that has all of it.
+///
+/// # Examples
+///
+/// ```no_run
+/// # async fn example(db: ms_pool::Cluster) -> Result<(), sqlx::Error> {
+/// let scope = db.scope();
+/// sqlx::query("INSERT INTO orders (item) VALUES ('tea')").execute(&scope).await?;
+/// let (n,): (i64,) = sqlx::query_as("SELECT COUNT(*) FROM orders").fetch_one(&scope).await?; // its own write counted
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Scope {
+    cluster: Cluster,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    written: Arc<Written>,
+    level: Mutex<Option<Quality>>,
+}
+
+impl Cluster {
+    /// A scope that has written nothing yet.
+    #[must_use]
+    pub fn scope(&self) -> Scope {
+        Scope { cluster: self.clone(), shared: Arc::default() }
+    }
+
+    /// A scope that sees `position` from the beginning: what another process wrote, for example.
+    #[must_use]
+    pub fn scope_at(&self, position: &Position) -> Scope {
+        let scope = self.scope();
+        scope.require(position);
+        scope
+    }
+}
+
+impl Scope {
+    /// The cluster the scope belongs to.
+    #[must_use]
+    pub fn cluster(&self) -> &Cluster {
+        &self.cluster
+    }
+
+    /// Gives the scope another service level, in place of the configured one. A statement's hint goes before it.
+    pub fn set_consistency(&self, consistency: Consistency) {
+        let quality = consistency.quality();
+        if let Consistency::Session { at: Some(position) } = consistency {
+            self.require(&position);
+        }
+        *self.shared.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(quality);
+    }
+
+    /// From now on reads see `position` as well.
+    pub fn require(&self, position: &Position) {
+        self.shared.written.require(position);
+    }
+
+    /// What has to be seen so far: asks the connections that wrote, where they were not asked before. Empty when nothing was
+    /// written.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::PositionLost`] when a primary died before it could be asked; [`Error::NoPosition`] when there is no telling.
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: what was not found out is asked the next time.
+    pub async fn position(&self) -> Result<Position, Error> {
+        let mut session = self.session_of_one();
+        let Session { cluster, slots, core } = &mut session;
+        if !pay(cluster, core, slots, &self.shared.written).await? {
+            return Err(Error::NoPosition);
+        }
+        Ok(self.shared.written.must().map_or_else(Position::new, |must| Position::clone(&must.position)))
+    }
+
+    /// A session whose statements are this scope's.
+    #[must_use]
+    pub fn session(&self) -> Session {
+        self.adopt(Session::new(self.cluster.clone()))
+    }
+
+    /// Begins a transaction on the primary; once it is committed the scope sees it.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::begin`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a dropped future leaves no transaction behind.
+    pub async fn begin(&self) -> Result<Tx, sqlx::Error> {
+        self.begin_with(TxOptions::default()).await
+    }
+
+    /// As [`begin`](Self::begin), with options.
+    ///
+    /// # Errors
+    ///
+    /// As [`Cluster::begin_with`].
+    ///
+    /// # Cancel safety
+    ///
+    /// Cancel safe: a dropped future leaves no transaction behind.
+    pub async fn begin_with(&self, options: TxOptions) -> Result<Tx, sqlx::Error> {
+        Tx::begin(self.session(), options).await
+    }
+
+    /// A session for one of its statements.
+    pub(crate) fn session_of_one(&self) -> Session {
+        self.adopt(Session::ephemeral(self.cluster.clone()))
+    }
+
+    fn adopt(&self, mut session: Session) -> Session {
+        session.core.scope = Some(Arc::clone(&self.shared.written));
+        session.core.level = *self.shared.level.lock().unwrap_or_else(PoisonError::into_inner);
+        session
+    }
+}

@@ -1,0 +1,242 @@
+//! Reading what was written, on replicas whose replication is stopped and started: real servers, real replication.
+#![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+
+#[path = "support/cluster.rs"]
+mod support;
+
+use std::time::Duration;
+
+use ms_pool::{Cluster, Consistency, Scope};
+use sqlx::{AssertSqlSafe, Executor, MySql, Row};
+use support::{direct, is_mariadb, primary_url, replica_url};
+
+/// Stops replication on a replica: it goes on answering, from the past.
+async fn freeze(replica: usize) {
+    run(replica, if is_mariadb() { "STOP SLAVE SQL_THREAD" } else { "STOP REPLICA SQL_THREAD" }).await;
+}
+
+async fn thaw(replica: usize) {
+    run(replica, if is_mariadb() { "START SLAVE SQL_THREAD" } else { "START REPLICA SQL_THREAD" }).await;
+}
+
+async fn run(replica: usize, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(&mut direct(&replica_url(replica)).await).await.unwrap();
+}
+
+/// Both replicas replicate and have everything.
+async fn all_well() {
+    for replica in [1, 2] {
+        thaw(replica).await;
+    }
+    support::synced().await;
+}
+
+/// The number of rows in the table, and the port of the server that has counted.
+async fn count<'c>(executor: impl Executor<'c, Database = MySql>, table: &str) -> (i64, u16) {
+    let sql = format!("SELECT COUNT(*) AS n, @@port AS port FROM {table}");
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(executor).await.unwrap();
+    (row.get("n"), row.try_get_unchecked::<i64, _>("port").unwrap().try_into().unwrap())
+}
+
+async fn insert<'c>(executor: impl Executor<'c, Database = MySql>, table: &str) {
+    let sql = format!("INSERT INTO {table} VALUES (1)");
+    sqlx::query(AssertSqlSafe(sql)).execute(executor).await.unwrap();
+}
+
+fn port(url: &str) -> u16 {
+    support::address(url).1
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_scope_reads_its_writes_wherever_they_are() {
+    let _turn = support::alone().await;
+    all_well().await;
+    let table = support::table("read_own", "n INT").await;
+    let db = support::cluster();
+    let scope = db.scope();
+
+    // All is well: the replicas have it, or get it in time.
+    for wrote in 1..=20 {
+        insert(&scope, &table).await;
+        let (seen, at) = count(&scope, &table).await;
+        assert_eq!(seen, wrote);
+        assert_ne!(at, port(&primary_url()), "a replica has it within 100 ms");
+    }
+
+    // One cannot get it, the other can.
+    freeze(1).await;
+    let scope = db.scope();
+    insert(&scope, &table).await;
+    for _ in 0..10 {
+        assert_eq!(count(&scope, &table).await, (21, port(&replica_url(2))));
+    }
+
+    // None can: a primary answers.
+    freeze(2).await;
+    insert(&scope, &table).await;
+    for _ in 0..3 {
+        assert_eq!(count(&scope, &table).await, (22, port(&primary_url())));
+    }
+    // Who does not mind the past gets it from a replica.
+    scope.set_consistency(Consistency::EVENTUAL);
+    assert_ne!(count(&scope, &table).await.1, port(&primary_url()));
+
+    all_well().await;
+    scope.set_consistency(Consistency::SESSION);
+    let (seen, at) = count(&scope, &table).await;
+    assert_eq!(seen, 22);
+    assert_ne!(at, port(&primary_url()), "they have it again");
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn every_handle_reads_its_writes() {
+    let _turn = support::alone().await;
+    all_well().await;
+    let table = support::table("read_handles", "n INT").await;
+    let db = support::cluster();
+    for replica in [1, 2] {
+        freeze(replica).await;
+    }
+    let mut written = 0;
+    insert(&db, &table).await;
+    written += 1;
+    assert_eq!(count(&db, &table).await.0, written, "the cluster's own");
+
+    let mut session = db.session();
+    insert(&mut session, &table).await;
+    written += 1;
+    assert_eq!(count(&mut session, &table).await.0, written, "a session");
+    session.start_transaction(ms_pool::TxOptions::default()).await.unwrap();
+    insert(&mut session, &table).await;
+    session.commit().await.unwrap();
+    written += 1;
+    assert_eq!(count(&mut session, &table).await.0, written, "its transaction");
+
+    let mut tx = db.begin().await.unwrap();
+    insert(&mut tx, &table).await;
+    tx.commit().await.unwrap();
+    written += 1;
+    assert_eq!(count(&db, &table).await.0, written, "a transaction of the cluster");
+
+    let other = support::cluster();
+    let scope = other.scope();
+    let mut tx = scope.begin().await.unwrap();
+    insert(&mut *tx, &table).await;
+    tx.commit().await.unwrap();
+    written += 1;
+    assert_eq!(count(&scope, &table).await.0, written, "a transaction of a scope, through the bare connection");
+
+    // Somebody else is not concerned.
+    let stranger = support::cluster();
+    assert_ne!(count(&stranger, &table).await.1, port(&primary_url()));
+    // Unless it is told.
+    let told = stranger.scope_at(&scope.position().await.unwrap());
+    assert_eq!(count(&told, &table).await.0, written, "a position that was handed over");
+    all_well().await;
+    let (seen, at) = count(&told, &table).await;
+    assert_eq!(seen, written);
+    assert_ne!(at, port(&primary_url()));
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_scope_never_goes_back_in_time() {
+    let _turn = support::alone().await;
+    all_well().await;
+    let table = support::table("monotonic", "n INT").await;
+    let db = support::cluster();
+    freeze(2).await;
+    insert(db.primary(), &table).await;
+    support::eventually("replica1 to have it", async || {
+        support::number(&replica_url(1), &format!("SELECT COUNT(*) FROM {table}")).await == 1
+    })
+    .await;
+
+    // It has written nothing, and reads from both kinds; once it has seen the row it goes on seeing it.
+    for _ in 0..20 {
+        let scope = db.scope();
+        let mut seen = 0;
+        for _ in 0..4 {
+            let (now, _) = count(&scope, &table).await;
+            assert!(now >= seen, "{seen} rows, and then {now}");
+            seen = now;
+        }
+    }
+
+    // Its replica goes away: only somebody who has all of that may take its place.
+    let scope = on_replica(&db, 1, &table).await;
+    support::control("kill replica1").await;
+    for _ in 0..3 {
+        assert_eq!(count(&scope, &table).await.0, 1);
+    }
+    support::control("start replica1").await;
+    all_well().await;
+}
+
+/// A scope that has read from that replica.
+async fn on_replica(db: &Cluster, replica: usize, table: &str) -> Scope {
+    for _ in 0..100 {
+        let scope = db.scope();
+        if count(&scope, table).await.1 == port(&replica_url(replica)) {
+            return scope;
+        }
+    }
+    panic!("replica {replica} was never drawn");
+}
+
+/// Statements that all servers together were sent by this account.
+async fn questions() -> u64 {
+    let mut sum = 0;
+    for url in [primary_url(), replica_url(1), replica_url(2)] {
+        sum += support::number(
+            &url,
+            "SELECT SUM(VARIABLE_VALUE) FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'COM_SELECT'",
+        )
+        .await;
+    }
+    sum
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn who_only_writes_is_asked_nothing_and_who_reads_is_asked_little() {
+    if !is_mariadb() {
+        return;
+    }
+    let _turn = support::alone().await;
+    all_well().await;
+    let table = support::table("questions", "n INT").await;
+    let db = support::cluster();
+    let scope = db.scope();
+    insert(&scope, &table).await;
+    count(&scope, &table).await;
+
+    let before = questions().await;
+    let around = questions().await - before;
+    let asked = async |what: &str, most: u64| {
+        let now = questions().await;
+        (now, what.to_owned(), most)
+    };
+    let (start, ..) = asked("", 0).await;
+    for _ in 0..50 {
+        insert(&scope, &table).await;
+    }
+    let (end, ..) = asked("", 0).await;
+    assert_eq!(end - start, around, "writes alone");
+
+    // A write, then ten reads: one question for the position, one to the replica.
+    count(&scope, &table).await;
+    let (start, ..) = asked("", 0).await;
+    for _ in 0..10 {
+        insert(&scope, &table).await;
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        for _ in 0..10 {
+            count(&scope, &table).await;
+        }
+    }
+    let (end, ..) = asked("", 0).await;
+    let extra = end - start - around - 100;
+    assert!(extra <= 20, "{extra} questions for 10 writes and 100 reads");
+}
