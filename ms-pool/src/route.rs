@@ -183,8 +183,17 @@ pub(crate) fn reroute_among<'s>(
     let slot = open.iter_mut().find(|slot| usable(slot))?;
     announce(cluster, core, &question, &attempt);
     core.last_used = Some(server);
-    slot.wrote = true;
+    note_refused_read(cluster, core, slot);
     Some(slot)
+}
+
+/// A read that its replica refused, because it writes, is about to run on a primary.
+pub(crate) fn note_refused_read(cluster: &Cluster, core: &mut Core, slot: &mut Slot) {
+    slot.wrote = true;
+    slot.lease.note_write();
+    if !core.ephemeral && cluster.member(slot.server).role == Role::Primary {
+        core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
+    }
 }
 
 /// A statement whose server is known, or how far it got.
@@ -723,7 +732,7 @@ async fn make_ready(
     };
     let was_lent = slot.lease.phase() == Phase::Lent;
     if was_lent || slot.lease.phase() == Phase::Unread {
-        core.uncounted &= !slot.lease.settle(SETTLE_LIMIT).await;
+        slot.lease.settle(SETTLE_LIMIT).await;
     }
     if was_lent && !slot.lease.is_ready() && core.trx.bound() != Some(server) {
         // Whoever had it may have set up anything there.

@@ -8,8 +8,8 @@ use tokio::time::{Instant, sleep};
 use xtask::cluster::Cluster;
 
 use super::{Failed, claim, named, shop::Shop};
-use comfy_table::Cell;
 use crate::screen::{Column, Screen, bad, good, text};
+use comfy_table::Cell;
 
 const FROZEN: &str = "replica1";
 const OTHER: &str = "replica2";
@@ -58,13 +58,18 @@ pub(super) async fn act(shop: &Shop, cluster: &Cluster, screen: &mut Screen) -> 
     }
     let [stale, fresh, exact @ ..] = &answers[..] else { unreachable!("there are ten") };
     let shown = [stale, fresh, &exact[0], &exact[4]].map(|it| row(shop, it));
-    screen.table([Column::Text("who reads"), Column::Name("server"), Column::Name("state"), Column::Name("that is")], shown)?;
+    screen.table(
+        [Column::Text("who reads"), Column::Name("server"), Column::Name("state"), Column::Name("that is")],
+        shown,
+    )?;
     let is = |it: &Answer, server, state| it.server == server && it.state == state;
     let seen = |it: &Answer| format!("`{}` from `{}`", it.state, it.server);
     claim("a replica that does not replicate is stale", is(stale, FROZEN, OLD), || seen(stale))?;
     claim("the other replica has the write", is(fresh, OTHER, NEW), || seen(fresh))?;
     for answer in exact {
-        claim("who wrote it, or was told, reads it from a replica that has it", is(answer, OTHER, NEW), || seen(answer))?;
+        claim("who wrote it, or was told, reads it from a replica that has it", is(answer, OTHER, NEW), || {
+            seen(answer)
+        })?;
     }
 
     cluster.start_replication(FROZEN).await?;
