@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use super::{Debt, Written, ask};
 use crate::{
     Cluster, Error,
-    pool::{Lease, Phase},
+    pool::Lease,
     session::{Core, Slots},
 };
 
@@ -34,6 +34,12 @@ pub(crate) async fn pay(
     slots: &mut Slots,
     written: &Written,
 ) -> Result<bool, Error> {
+    for slot in &mut slots.0 {
+        if slot.lease.owes().is_some() {
+            // Nobody has read the rest of the answer, and nothing was counted behind it yet.
+            slot.lease.settle(LIMIT).await;
+        }
+    }
     if written.is_uncounted() {
         // The number is not that of the last write.
         return Ok(false);
@@ -70,10 +76,6 @@ async fn position_of(cluster: &Cluster, core: &mut Core, slots: &mut Slots, debt
     if let Some(by) = debt.by {
         let is_it = |lease: &Lease| lease.identity().connection_id == by.connection && lease.is_ready();
         let tells = |lease: &Lease| lease.writes().wrapping_sub(by.first) < KEPT;
-        if let Some(slot) = slots.use_now(debt.server).filter(|slot| slot.lease.phase() == Phase::Unread) {
-            // Its rest may have to be followed by something.
-            slot.lease.settle(LIMIT).await;
-        }
         if let Some(slot) = slots.use_now(debt.server).filter(|slot| is_it(&slot.lease)) {
             if tells(&slot.lease)
                 && let Some(position) = own(cluster, debt.server, &mut slot.lease).await
