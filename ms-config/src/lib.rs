@@ -42,6 +42,7 @@ mod failover; // what happens when a server cannot be reached
 mod filter; // how candidates are narrowed and one is picked
 mod gtid_injection; // SQL that counts transactions where the server does not
 mod mode; // how far a service trusts its replicas
+mod monitor; // how it is found out how far replicas trail
 mod node_group; // servers that a comment can ask for
 mod own_filter; // filters that a program brings along
 mod pool; // limits and deadlines of connections
@@ -54,6 +55,7 @@ mod settings; // switches from code, environment and section
 mod state_store; // where the state of global transactions is written
 mod table_rule; // servers for tables
 mod tls; // encryption towards servers
+mod tokens; // how positions leave the process
 mod transient_errors; // errors that are worth another try
 mod weights; // shares of load
 mod xa; // transactions over several servers
@@ -79,6 +81,7 @@ pub use self::{
     gtid_injection::{GtidInjection, InjectionFailure},
     json_value::Json,
     mode::Mode,
+    monitor::{Heartbeat, Monitor},
     node_group::NodeGroup,
     own_filter::{OwnFilter, OwnFilters},
     pool::PoolSettings,
@@ -92,6 +95,7 @@ pub use self::{
     state_store::{MySqlStore, StateStore, StoreBackend},
     table_rule::TableRule,
     tls::{Tls, TlsMode},
+    tokens::TokenSettings,
     transient_errors::TransientErrors,
     weights::{Weight, Weights},
     xa::{Xa, XaGarbageCollection, XaOnClose},

@@ -9,6 +9,7 @@ mod fabric; // `fabric`
 mod failover; // `failover`
 mod filters; // `filters`: the chain
 mod gtid_injection; // `global_transaction_id_injection`
+mod monitor; // `monitor`
 mod node_groups; // `filters.node_groups`
 mod number; // whole numbers within a range
 mod object; // keys of an object: found, misspelled, given twice
@@ -22,6 +23,7 @@ mod settings; // switches of a section and of the environment
 mod state_store; // `xa.state_store`
 mod table; // `filters.table`
 mod tls; // `tls`
+mod tokens; // `token`
 mod transient_errors; // `transient_error`
 mod weights; // `filters.*.weights`
 mod xa; // `xa`

@@ -1,8 +1,8 @@
 //! One named cluster.
 
 use crate::{
-    Charset, Fabric, Failover, Filter, GtidInjection, PoolSettings, Position, Server, Settings, Switches, Tls,
-    TransientErrors, Xa,
+    Charset, Fabric, Failover, Filter, GtidInjection, Monitor, PoolSettings, Position, Server, Settings, Switches, Tls,
+    TokenSettings, TransientErrors, Xa,
 };
 
 /// One named cluster of a file: its servers and how to use them. Everything in it has been checked.
@@ -43,6 +43,8 @@ pub struct Section {
     pub init: Vec<String>,
     /// SQL that counts transactions, of `global_transaction_id_injection`.
     pub gtid_injection: Option<GtidInjection>,
+    /// How it is found out how far replicas trail.
+    pub monitor: Monitor,
     /// How transactions over several servers are kept and finished.
     pub xa: Option<Xa>,
     /// Whom to ask for servers; then [`Section::primaries`] and [`Section::replicas`] are empty, and there is neither
@@ -52,6 +54,8 @@ pub struct Section {
     pub pool: PoolSettings,
     /// Encryption; each [`Server`] carries its own, merged with this.
     pub tls: Tls,
+    /// How positions leave the process.
+    pub tokens: TokenSettings,
     /// The switches in force, with code and environment considered.
     pub switches: Switches,
     /// The switches that this section itself sets.

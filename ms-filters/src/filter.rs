@@ -137,15 +137,17 @@ pub enum Verdict {
 pub struct Facts {
     /// [`ServerState::lag`](crate::ServerState::lag) of every candidate replica.
     pub lag: bool,
+    /// A lag above this is of no use, so how much above it is does not matter; `None` where every lag is of use.
+    pub within: Option<Duration>,
     /// [`ServerState::freshness`](crate::ServerState::freshness) of every candidate replica.
     pub freshness: bool,
 }
 
 impl Facts {
     /// How far the candidate replicas trail.
-    pub const LAG: Facts = Facts { lag: true, freshness: false };
+    pub const LAG: Facts = Facts { lag: true, within: None, freshness: false };
     /// Whether the candidate replicas have what the session must see.
-    pub const FRESHNESS: Facts = Facts { lag: false, freshness: true };
+    pub const FRESHNESS: Facts = Facts { lag: false, within: None, freshness: true };
 }
 
 /// All a filter may look at and touch. The fields are public so that several can be borrowed at once.

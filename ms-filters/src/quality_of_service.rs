@@ -95,7 +95,9 @@ pub(crate) fn meet(
         Quality::Eventual => return Ok(Reason::LevelEventual),
         // A bound is for reads: what a write goes by is that primaries take it.
         Quality::MaxLag(_) | Quality::LagBelow(_) if !reads(attempt, request) => return Ok(Reason::LevelEventual),
-        Quality::MaxLag(_) | Quality::LagBelow(_) => (Facts::LAG, Reason::LevelLag),
+        Quality::MaxLag(bound) | Quality::LagBelow(bound) => {
+            (Facts { within: Some(bound), ..Facts::LAG }, Reason::LevelLag)
+        }
         Quality::Session if reads(attempt, request) => match request.must_see {
             MustSee::Nothing => return Ok(Reason::LevelNothingToSee),
             MustSee::Position { .. } => (Facts::FRESHNESS, Reason::LevelReached),
@@ -153,18 +155,22 @@ fn primaries(candidates: &mut Candidates, reason: Reason) -> Reason {
 
 /// Whether the statement would go to a replica if it could, by what is known before filters have their say.
 fn reads(attempt: &Attempt, request: &Request<'_>) -> bool {
-    let on_primary = match (request.settings.stickiness, request.transaction) {
-        (Stickiness::Disabled, _) | (_, Transaction::None) => false,
-        (Stickiness::Primary, _) => true,
-        (Stickiness::On, Transaction::Begun { read_only }) => !read_only,
-        (Stickiness::On, Transaction::Pinned(_)) => true,
-    };
+    if request.held.is_some() && !attempt.class.hinted {
+        // It goes where its session's state is, whatever that server has.
+        return false;
+    }
+    match (request.settings.stickiness, request.transaction) {
+        (Stickiness::Disabled, _) | (_, Transaction::None) => {}
+        // Whatever the first statement is, `BEGIN` itself for example.
+        (Stickiness::On, Transaction::Begun { read_only }) => return read_only,
+        (Stickiness::Primary, _) | (Stickiness::On, Transaction::Pinned(_)) => return false,
+    }
     match attempt.class.target {
         Target::LastUsed => true,
         Target::Side(Role::Primary) => false,
         Target::Side(Role::Replica) => {
             let after_write = attempt.wrote && request.settings.primary_on_write;
-            !on_primary && (attempt.class.hinted || !after_write)
+            attempt.class.hinted || !after_write
         }
     }
 }

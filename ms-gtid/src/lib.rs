@@ -12,7 +12,8 @@
 //! these mean something: read, print, union, intersect, subtract, `contains_all`.
 //!
 //! On top of these, what was written is a [`Position`], what a server was seen to have is [`Evidence`], and both come
-//! from a [`source::GtidSource`]: one way of asking a server, as statements and the meaning of their rows.
+//! from a [`source::GtidSource`]: one way of asking a server, as statements and the meaning of their rows. How far a server
+//! trails is another question, with less exact answers: [`replica`].
 //!
 //! Nothing in this crate reads a clock, the environment or the network.
 #![forbid(unsafe_code)]
@@ -21,7 +22,10 @@ pub mod mariadb; // domain-server-sequence
 pub mod mysql; // uuid[:tag]:sequence
 mod parse; // what a text must look like to be an id or a set
 mod position; // what was written, and whether a server's evidence covers it
+pub mod replica; // how far a replica trails
 pub mod source; // which SQL to run, and what its rows mean
+#[cfg(feature = "token")]
+pub mod token; // a position as text that leaves the process
 mod value; // ids that only the user's SQL understands
 
 pub use self::{

@@ -2,7 +2,7 @@
 
 use std::{fmt, str::FromStr};
 
-use self::intervals::LAST;
+pub(crate) use self::intervals::LAST;
 use crate::{ParseGtidError, parse::number};
 
 mod intervals; // ranges of numbers, and what can be done with them
@@ -28,6 +28,16 @@ impl fmt::Display for ServerUuid {
 }
 
 impl ServerUuid {
+    #[cfg(feature = "token")]
+    pub(crate) fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    #[cfg(feature = "token")]
+    pub(crate) fn to_bytes(self) -> [u8; 16] {
+        self.0
+    }
+
     fn parse(text: &str) -> Option<Self> {
         let dashes = [8, 13, 18, 23];
         if text.len() != 36 || dashes.iter().any(|&at| text.as_bytes()[at] != b'-') {
@@ -59,7 +69,7 @@ pub struct Tag {
 }
 
 impl Tag {
-    fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let first = *text.as_bytes().first()?;
         let legal = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
         if text.len() > 32 || first.is_ascii_digit() || !text.bytes().all(legal) {

@@ -81,6 +81,12 @@ impl Position {
         Self { counter: Some(count), ..Self::default() }
     }
 
+    /// More was written than can be told: only a primary [covers](Self::is_saturated) it.
+    #[must_use]
+    pub fn saturated() -> Self {
+        Self { saturated: true, ..Self::default() }
+    }
+
     /// Whether nothing was written.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -47,6 +47,8 @@ mod mysql_executed; // all that the server executed
 mod mysql_history; // what the connection committed
 mod probe; // which of them a server allows
 
+pub(crate) use self::grant::grant;
+
 pub use self::{
     configured::Configured,
     counter::Counter,

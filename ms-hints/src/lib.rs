@@ -44,6 +44,8 @@ mod cause; // why, or why not
 mod effect; // what it leaves behind on the connection
 mod hint; // what its leading comments ask for
 
+mod repeatable; // would it answer the same again
+
 mod functions; // names that may stand before a parenthesis
 mod scan; // where tokens begin and end
 mod walk; // what a text mentions that may have an effect

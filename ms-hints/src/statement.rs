@@ -1,6 +1,8 @@
 //! One statement as the router sees it.
 
-use crate::{Access, Cause, Counts, Effect, LeadingComments, Level, Route, access, effect, hint, scan::is_plain};
+use crate::{
+    Access, Cause, Counts, Effect, LeadingComments, Level, Route, access, effect, hint, repeatable, scan::is_plain,
+};
 
 /// Which rules decide: those of the original plugin, or those that a modern cluster needs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -179,6 +181,31 @@ impl<'a> Statement<'a> {
 }
 
 impl Statement<'_> {
+    /// What in the text keeps its answer from being the same again while the data is the same; `None` where nothing does, so that the
+    /// answer may be kept for others.
+    ///
+    /// Asked of what is to be kept only, and as strict as [`Compat::Strict`] whatever rules are in force. Nothing is found in a
+    /// proven read without functions of time, chance, user and server, without variables, own functions and tables that tell of
+    /// the server. What a view or a generated column does cannot be seen.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ms_hints::{Options, Statement};
+    ///
+    /// let varies = |sql: &'static str| {
+    ///     let span = Statement::parse(sql.as_bytes(), &Options::default()).varies_by()?;
+    ///     Some(&sql[span.start..span.end])
+    /// };
+    /// assert_eq!(varies("SELECT name FROM items WHERE id = ?"), None);
+    /// assert_eq!(varies("SELECT name FROM items WHERE until > NOW()"), Some("NOW"));
+    /// assert_eq!(varies("SELECT name FROM items FOR UPDATE"), Some("FOR UPDATE"));
+    /// ```
+    #[must_use]
+    pub fn varies_by(&self) -> Option<Span> {
+        repeatable::varies_by(self.sql, self.protocol, self.sql_mode)
+    }
+
     /// Whether the text begins with `SELECT` and holds no byte that any effect needs. Classic looked at the first word only,
     /// and most reads need no closer look than this.
     fn is_plain_select(&self) -> bool {

@@ -217,7 +217,7 @@ impl<'s, 'a> Walk<'s, 'a> {
         // The list holds no name with a dot.
         let class = if plain { class_of(sql, token.start, token.end) } else { None };
         match class {
-            Some(Class::Pure | Class::Syntax) => None,
+            Some(Class::Pure | Class::Varies | Class::Syntax) => None,
             None if !glued && !behind_dot && (self.is_own(token, own) || self.introduced(token)) => None,
             _ => Some(Event::Call(class, token.span())),
         }

@@ -13,18 +13,18 @@ use std::{
 };
 
 use ms_config::{
-    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, GtidInjection, Mode, OwnFilter, PoolSettings,
-    Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
+    Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, GtidInjection, Mode, Monitor, OwnFilter,
+    PoolSettings, Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random, Role, RoundRobin, Router, Server, Split,
     Stickiness, Table, TableRule, Topology, User, UserMulti,
 };
-use ms_gtid::source::GtidSource;
+use ms_gtid::replica::{Heartbeat, HeartbeatError};
 use sqlx_mysql::MySqlConnectOptions;
 
 use crate::{
-    Builder, Cluster, Error, Statistics,
+    Builder, Cluster, Error, Statistics, Tokens,
     bridge::Bridges,
     builder::Callbacks,
     census::Census,
@@ -32,10 +32,12 @@ use crate::{
     cluster::{Inner, KnownSqlMode, Member, Rules},
     credentials::{Credentials, FromEnv, FromFile, Password},
     injection::Injection,
+    lag::Lags,
     own_filter::BoxError,
     pool::{Address, Belt, Charset, Configured, Dial, Limits, ServerPool, Target, Tls, TlsMode, Watch},
-    positions::{self, Positions},
+    positions::Positions,
     tables::{self, KnownTables},
+    token::{self, CurrentTokens},
     transient::Transient,
     url,
 };
@@ -92,6 +94,8 @@ enum Unusable {
     Url { role: &'static str, number: usize, source: sqlx::Error },
     #[error("{0}")]
     Environment(Diagnostic),
+    #[error("the heartbeat of `monitor` cannot be asked for")]
+    Heartbeat { source: HeartbeatError },
     #[error("filter `{name}` is not supported yet")]
     Filter { name: String },
     #[error("`{name}` cannot be registered as the name of a filter: it is empty or that of a filter of this crate")]
@@ -230,8 +234,9 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         server_charset: section.server_charset.is_some(),
         transient: section.transient_errors.as_ref().map(Transient::new),
         injection: section.gtid_injection.clone(),
-        configured: section.gtid_injection.as_ref().and_then(positions::configured_source),
-        wait: positions::wait_for_gtid(section.gtid_injection.as_ref(), section.switches.compat),
+        monitor: section.monitor.clone(),
+        // A key that is not used need not be there.
+        tokens: if builder.tokens.is_some() { None } else { Some(token::configured(section)?) },
     };
     finish(builder, nodes, plan)
 }
@@ -350,8 +355,8 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         server_charset: false,
         transient: None,
         injection: None,
-        configured: None,
-        wait: positions::wait_for_gtid(None, switches.compat),
+        monitor: Monitor::default(),
+        tokens: None,
     };
     finish(builder, nodes, plan)
 }
@@ -379,8 +384,8 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         server_charset: false,
         transient: None,
         injection: None,
-        configured: None,
-        wait: positions::wait_for_gtid(None, switches.compat),
+        monitor: Monitor::default(),
+        tokens: None,
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
 }
@@ -398,12 +403,15 @@ struct Plan {
     server_charset: bool,
     transient: Option<Transient>,
     injection: Option<GtidInjection>,
-    configured: Option<Arc<dyn GtidSource>>,
-    wait: Duration,
+    monitor: Monitor,
+    tokens: Option<Tokens>,
 }
 
 fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Error> {
     let servers: Vec<Server> = nodes.iter().map(|node| node.server.clone().with_uri(&*node.address)).collect();
+    let monitor = builder.monitor.unwrap_or(plan.monitor);
+    let heartbeat = monitor.heartbeat.as_ref().map(|it| Heartbeat::new(&it.table, &it.column));
+    let heartbeat = heartbeat.transpose().map_err(|source| Unusable::Heartbeat { source })?;
     let topology = Topology::new(servers).map_err(|source| Error::Config { source: source.into() })?;
     // Nodes were made primaries first, which is the order a topology keeps: a server's index is its place here.
     let statistics = plan.counting.then(|| builder.statistics.unwrap_or_else(|| Arc::new(Statistics::listed())));
@@ -422,8 +430,11 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         let pool = ServerPool::watched(node.target, node.limits, watch);
         members.push(Member { role, address: node.address.into(), pool });
     }
-    let injection = plan.injection.map(|it| Injection::new(&it, statistics.clone(), builder.hooks.clone()));
     let servers = topology.servers().len();
+    let injection = plan.injection.map(|it| Injection::new(&it, statistics.clone(), builder.hooks.clone()));
+    let positions = Positions::new(servers, injection.as_ref(), plan.rules.is_strict());
+    let first = members.first().map_or("", |it| &it.address);
+    let tokens = builder.tokens.or(plan.tokens).unwrap_or_else(|| Tokens::new(first));
     let bridges = Bridges::new(servers, builder.sqlx_pool_connections);
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
@@ -448,7 +459,9 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         injection: injection.map(Arc::new),
         tables: wants_tables.then(KnownTables::default),
         bridges,
-        positions: Positions::new(servers, plan.configured, plan.wait),
+        lags: Lags::new(servers, heartbeat, monitor.max_per_second),
+        tokens: CurrentTokens::new(tokens),
+        positions,
         written: Arc::default(),
     }))
 }

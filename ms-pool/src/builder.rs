@@ -9,11 +9,11 @@
 
 use std::{collections::HashMap, fmt, num::NonZeroU32, path::PathBuf, sync::Arc};
 
-use ms_config::{Mode, PoolSettings, Settings};
+use ms_config::{Mode, Monitor, PoolSettings, Settings};
 use ms_filters::{Call, Choice, Choices, Filter, UserCallback, UserMultiCallback};
 
 use crate::{
-    Cluster, Credentials, Error, FilterConfig, Statistics,
+    Cluster, Credentials, Error, FilterConfig, Statistics, Tokens,
     assemble::{self, Source},
     events::{DecisionEvent, Hooks, Warning},
     own_filter::OwnFilters,
@@ -44,6 +44,7 @@ pub struct Builder {
     pub(crate) settings: Settings,
     pub(crate) mode: Option<Mode>,
     pub(crate) pool: Option<PoolSettings>,
+    pub(crate) monitor: Option<Monitor>,
     pub(crate) sqlx_pool_connections: Option<NonZeroU32>,
     pub(crate) lazy: Option<bool>,
     pub(crate) seed: Option<u64>,
@@ -52,6 +53,7 @@ pub struct Builder {
     pub(crate) callbacks: Callbacks,
     pub(crate) own_filters: OwnFilters,
     pub(crate) filters: Option<Vec<Box<dyn Filter>>>,
+    pub(crate) tokens: Option<Tokens>,
 }
 
 /// The functions that filters of the configuration call by name.
@@ -157,6 +159,28 @@ impl Builder {
     /// Limits and deadlines of the connections to every server; wins over the section.
     pub fn pool(mut self, pool: PoolSettings) -> Self {
         self.pool = Some(pool);
+        self
+    }
+
+    /// How it is found out how far replicas trail, for statements that set a bound; wins over the section.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), ms_pool::Error> {
+    /// use ms_pool::{Heartbeat, Monitor};
+    ///
+    /// let mut monitor = Monitor::default();
+    /// monitor.heartbeat = Some(Heartbeat::new("ops.heartbeat", "ts"));
+    /// let db = ms_pool::Cluster::builder()
+    ///     .primary("mysql://app@10.0.0.1/shop")
+    ///     .replicas(["mysql://app@10.0.0.2/shop"])
+    ///     .monitor(monitor)
+    ///     .build()?;
+    /// # drop(db);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn monitor(mut self, monitor: Monitor) -> Self {
+        self.monitor = Some(monitor);
         self
     }
 
@@ -319,6 +343,32 @@ impl Builder {
     /// ```
     pub fn filters(mut self, filters: Vec<Box<dyn Filter>>) -> Self {
         self.filters = Some(filters);
+        self
+    }
+
+    /// How positions leave the process: what tokens call the cluster, how long they are good and what they are signed with. Wins
+    /// over the section's `token`.
+    ///
+    /// Unless something is said they are not signed and good for a day, and the cluster is called what its section is, or what
+    /// its first primary's address is (`tcp://10.0.0.1:3306`).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use ms_pool::{Cluster, TokenKey, Tokens};
+    ///
+    /// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let secret = "not in the source";
+    /// let db = Cluster::builder()
+    ///     .primary("mysql://app@10.0.0.1/shop")
+    ///     .tokens(Tokens::new("shop").with_keys([TokenKey::new(secret.as_bytes())?]))
+    ///     .build()?;
+    /// assert!(db.tokens().are_signed());
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn tokens(mut self, tokens: Tokens) -> Self {
+        self.tokens = Some(tokens);
         self
     }
 

@@ -22,10 +22,12 @@ use crate::{
     class::{Classes, Question},
     events::Hooks,
     injection::Injection,
+    lag::Lags,
     pool::ServerPool,
     positions::{Positions, Written},
     state::{ServerIdentity, ServerInfo, ServerState},
     tables::KnownTables,
+    token::CurrentTokens,
     transient::Transient,
 };
 
@@ -86,7 +88,9 @@ pub(crate) struct Inner {
     /// `None` when no filter asks for tables.
     pub(crate) tables: Option<KnownTables>,
     pub(crate) bridges: Bridges,
+    pub(crate) tokens: CurrentTokens,
     pub(crate) positions: Positions,
+    pub(crate) lags: Lags,
     /// What the process has written through the cluster itself.
     pub(crate) written: Arc<Written>,
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 mod small_file;
 
-pub(crate) use small_file::read_small;
+pub(crate) use small_file::{read_now, read_small};
 
 /// What a provider returns: a password, none, or a reason.
 pub type PasswordFuture<'a> =

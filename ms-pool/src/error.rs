@@ -16,6 +16,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ms_gtid::token::TokenError;
 use sqlx_mysql::MySqlDatabaseError;
 
 mod failures; // of several servers at once
@@ -187,9 +188,21 @@ pub enum Error {
         lost: Box<str>,
     },
 
-    /// No server that was written to can tell how far that was: none can be reached, or none counts its transactions.
-    #[error("the position of what was written cannot be found out (No GTID has been injected yet)")]
-    NoPosition,
+    /// The server that was written to cannot be reached, or does not count its transactions, so nobody knows which replica
+    /// has what was written last. Said once where somebody reads; reads go on without it.
+    #[error("what was written last on server `{server}` may be missing: nobody knows how far that was")]
+    NoPosition {
+        /// The server as the configuration names it.
+        server: Arc<str>,
+    },
+
+    /// A position from somewhere else cannot be used.
+    #[error("the position that was handed over cannot be used")]
+    Token {
+        /// Why not.
+        #[from]
+        source: TokenError,
+    },
 
     /// A connection was given up in the middle of an answer, and with it what the session had set up there: temporary tables,
     /// variables, locks.
@@ -399,9 +412,10 @@ impl From<Error> for sqlx::Error {
             }
             // Never as the server's own: who tries again what met a deadlock would write a second time.
             Error::Closed
-            | Error::NotCounted { .. }
-            | Error::NoPosition
+            | Error::NoPosition { .. }
+            | Error::Token { .. }
             | Error::PositionLost { .. }
+            | Error::NotCounted { .. }
             | Error::TransactionDepth { .. }
             | Error::Refused { .. }
             | Error::NeedsSession { .. }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ms_filters::{Freshness, ServerIx};
 
 use crate::{
-    Cluster, Error,
+    Cluster, Error, lag,
     positions::{self, Must},
     session::{Core, Slots},
 };
@@ -22,8 +22,8 @@ pub(crate) struct Facts {
 }
 
 #[derive(Debug, Default)]
-struct Learned {
-    lags: Vec<(ServerIx, Duration)>,
+pub(crate) struct Learned {
+    pub(crate) lags: Vec<(ServerIx, Duration)>,
     reached: Vec<ServerIx>,
 }
 
@@ -55,9 +55,14 @@ impl Facts {
         self.learned = None;
     }
 
-    fn learned(&mut self) -> &mut Learned {
+    pub(crate) fn learned(&mut self) -> &mut Learned {
         self.learned.get_or_insert_default()
     }
+}
+
+/// What can be learned without waiting; `false` when that is not all of it.
+pub(crate) fn look(cluster: &Cluster, core: &mut Core, wanted: ms_filters::Facts) -> bool {
+    !wanted.freshness && lag::look(cluster, core, wanted)
 }
 
 /// Asks the candidate replicas; what could not be learned stays unknown.
@@ -77,14 +82,10 @@ pub(crate) async fn fetch(
 ) -> Result<(), Error> {
     let replicas: Vec<ServerIx> = core.scratch.as_ref().map_or_else(Vec::new, |it| it.candidates().replicas().to_vec());
     if wanted.lag {
-        lag(cluster, core, slots, &replicas).await;
+        lag::fetch(cluster, core, slots, &replicas, wanted).await;
     }
     if wanted.freshness {
         positions::fetch(cluster, core, slots, &replicas).await?;
     }
     Ok(())
-}
-
-async fn lag(_: &Cluster, core: &mut Core, _: &mut Slots, _: &[ServerIx]) {
-    core.facts.learned().lags.clear();
 }

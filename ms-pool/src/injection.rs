@@ -22,6 +22,7 @@ use std::{sync::Arc, time::Duration};
 use futures_util::StreamExt;
 use ms_config::{GtidInjection, InjectionFailure};
 use ms_filters::{Role, ServerIx};
+use ms_gtid::source::{Choice, Configured, GtidSource};
 use ms_hints::Access;
 use sqlx_core::ext::async_stream::Yielder;
 
@@ -52,17 +53,32 @@ pub(crate) struct Injection {
     on_commit: Option<Box<str>>,
     on_failure: InjectionFailure,
     fetch_last_gtid: Option<Box<str>>,
+    /// Positions as this SQL knows them, which wins over what the servers offer. `None` when there is nothing to ask with.
+    pub(crate) source: Option<Arc<dyn GtidSource>>,
+    /// How long a replica is waited for that has not come that far; zero asks once.
+    pub(crate) wait: Duration,
     statistics: Option<Arc<Statistics>>,
     hooks: Hooks,
 }
 
 impl Injection {
     pub(crate) fn new(configured: &GtidInjection, statistics: Option<Arc<Statistics>>, hooks: Hooks) -> Self {
-        let GtidInjection { on_commit, fetch_last_gtid, on_failure, .. } = configured;
+        let GtidInjection { on_commit, fetch_last_gtid, check_for_gtid, on_failure, wait_for_gtid_timeout, .. } =
+            configured;
+        let mut sql = Configured::new();
+        if let Some(fetch) = fetch_last_gtid {
+            sql = sql.fetch_last_gtid(fetch.as_str());
+        }
+        if let Some(check) = check_for_gtid {
+            sql = sql.check_for_gtid(check.as_str());
+        }
+        let source = Choice::configured(on_commit.as_deref(), sql).and_then(Choice::into_source);
         Self {
             on_commit: on_commit.as_deref().map(Into::into),
             on_failure: *on_failure,
             fetch_last_gtid: fetch_last_gtid.as_deref().map(Into::into),
+            source: source.map(Arc::from),
+            wait: *wait_for_gtid_timeout,
             statistics,
             hooks,
         }

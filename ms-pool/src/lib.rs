@@ -57,30 +57,38 @@ mod class; // what a statement is
 mod executor; // sqlx's traits
 mod facts; // what servers were asked for one statement
 mod injection; // counts what is written
+mod lag; // how far replicas trail
 mod positions; // who must see what, and which server has it
 mod route; // performs the router's steps
 mod run; // sends a routed statement
 mod scope; // what must be visible
 mod tables; // which tables a statement names
+mod token; // what it has written, for other processes
 mod transient; // does again what failed with a passing error
+
+#[cfg(feature = "tower")]
+pub mod tower; // a layer for HTTP services
 
 mod bridge; // a pool of sqlx's own
 mod census; // how many servers there are
 mod credentials; // where passwords come from
 mod error; // what can go wrong
 mod events; // decisions and warnings, for those who watch
+mod examine; // servers seen by an operator
 mod pool; // connections to one server
 mod probe; // which server is this
 mod state; // what there is to see
 mod statistics; // what was routed where
 mod url; // servers named in code
 
-pub use ms_config::{Compat, Json, Mode, PoolSettings, Settings};
+pub use ms_config::{Compat, Heartbeat, Json, Mode, Monitor, PoolSettings, Settings};
 /// What an own filter is written with, see [`Builder::filter`].
 pub use ms_filters;
 pub use ms_filters::Role;
 /// Positions, which [`Scope::position`] gives and [`Scope::require`] takes.
 pub use ms_gtid;
+/// How positions leave the process; see [`Scope::token`].
+pub use ms_gtid::token::{Key as TokenKey, TokenError, Tokens};
 
 pub use self::{
     builder::Builder,
@@ -89,6 +97,7 @@ pub use self::{
     credentials::{Credentials, FromEnv, FromFile, Password, PasswordFuture, credentials_fn},
     error::{Error, Failure, Failures, code},
     events::{DecisionEvent, Warning},
+    examine::{Examination, PositionSource},
     executor::PrimaryConnection,
     on::On,
     own_filter::FilterConfig,
@@ -117,3 +126,6 @@ mod failover_page {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/transactions.md")]
 mod transactions_page {}
+#[cfg(all(doctest, feature = "tower"))]
+#[doc = include_str!("../../docs/tokens.md")]
+mod tokens_page {}

@@ -18,10 +18,9 @@ use std::{sync::Arc, time::Duration};
 use ms_filters::ServerIx;
 use ms_gtid::source::GtidSource;
 
-use crate::Cluster;
+use crate::{Cluster, injection::Injection};
 
 mod ask; // one question to a source, over a connection
-mod configured; // what the section says
 mod fresh; // the facts a statement lacks
 mod known; // what servers were seen to have
 mod lost; // what died with a primary
@@ -30,12 +29,14 @@ mod wait; // one waiter per replica and process
 mod written; // what must be seen
 
 pub(crate) use self::{
-    configured::{configured_source, wait_for_gtid},
     fresh::{fetch, forget, is_proven, look},
     known::Known,
-    pay::pay,
+    pay::{all_of_primaries, pay},
     written::{Debt, Must, Written},
 };
+
+/// How long a read waits in `strict` where nobody has said.
+const WAIT: Duration = Duration::from_millis(100);
 
 /// What a cluster knows about positions.
 pub(crate) struct Positions {
@@ -56,7 +57,12 @@ struct Member {
 
 impl Positions {
     /// Nothing is known of `servers` servers.
-    pub(crate) fn new(servers: usize, configured: Option<Arc<dyn GtidSource>>, wait: Duration) -> Self {
+    pub(crate) fn new(servers: usize, injection: Option<&Injection>, strict: bool) -> Self {
+        let configured = injection.and_then(|it| it.source.clone());
+        let wait = match injection.map_or(Duration::ZERO, |it| it.wait) {
+            Duration::ZERO if strict => WAIT,
+            configured => configured,
+        };
         Self { configured, wait, members: (0..servers).map(|_| Member::default()).collect() }
     }
 

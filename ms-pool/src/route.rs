@@ -19,6 +19,7 @@ use crate::{
     facts::{self, Facts},
     held,
     injection::{Counts, counts::writes},
+    lag,
     pool::{Holder, Lease, Phase, ServerPool, Stmt},
     positions::{self, Debt},
     session::{Core, Slot, Slots},
@@ -115,7 +116,13 @@ impl<'a> Question<'a> {
     /// How fresh its answer is to be.
     #[inline]
     fn quality(&self, cluster: &Cluster, core: &Core) -> Quality {
-        self.statement.level.map(quality_of).or(core.level).unwrap_or(cluster.inner.rules.level)
+        let rules = &cluster.inner.rules;
+        match self.statement.level.map(quality_of).or(core.level) {
+            Some(quality) => quality,
+            // A level that nobody asked for does not stand against a replica that somebody asks for.
+            None if self.statement.route == Some(Route::Replica) && !rules.level_by_filter => Quality::Eventual,
+            None => rules.level,
+        }
     }
 
     /// The end of a guard's transaction belongs to the guard.
@@ -249,6 +256,9 @@ pub(crate) fn route_now(
                 }
                 None => return Now::Later(Box::new((attempt, step))),
             },
+            Step::Fetch(wanted) if facts::look(cluster, core, wanted) => {
+                step = after(cluster, core, slots, &request, &mut attempt, Outcome::Fetched);
+            }
             _ => return Now::Later(Box::new((attempt, step))),
         }
     }
@@ -306,7 +316,7 @@ fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<
 /// one since, and a server that was restarted may have lost it.
 #[inline]
 fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
-    let Some(must) = &core.facts.must else { return true };
+    let Some(must) = &core.facts.must else { return lag::is_proven(cluster, core, slots, server) };
     cluster.member(server).role == Role::Primary
         || core.trx.bound() == Some(server)
         || slots.get(server).is_some_and(|slot| positions::is_proven(cluster, must, server, &slot.lease))
@@ -400,10 +410,12 @@ fn note_position(cluster: &Cluster, core: &mut Core, slot: &Slot, question: &Que
     let on_primary = cluster.member(slot.server).role == Role::Primary;
     if question.statement.access == Access::Write {
         // A session of one statement is told when it is done; a transaction owes when it is committed.
-        if on_primary && !core.ephemeral {
+        if on_primary && !core.ephemeral && (!core.trx.is_open() || question.control.is_some()) {
             core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
         }
-    } else if core.is_scoped(cluster) && question.quality(cluster, core) == Quality::Session {
+    } else if core.scope.as_ref().is_some_and(|it| it.keeps_reads())
+        && question.quality(cluster, core) == Quality::Session
+    {
         note_read(cluster, core, slot, on_primary);
     }
 }
@@ -516,6 +528,7 @@ impl Session {
                             // Not the server that was asked. Whoever it is now is asked in its turn, or a primary answers.
                             unproven += 1;
                             positions::forget(cluster, slots, server);
+                            lag::forget(cluster, core, slots, server);
                             if unproven > MOST_UNPROVEN {
                                 question.statement.route = Some(Route::Primary);
                             }

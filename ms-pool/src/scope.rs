@@ -6,7 +6,7 @@
 
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ms_filters::Quality;
+use ms_filters::{Quality, ServerIx};
 use ms_gtid::Position;
 
 use crate::{
@@ -36,7 +36,7 @@ pub struct Scope {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Shared {
     written: Arc<Written>,
     level: Mutex<Option<Quality>>,
@@ -46,7 +46,8 @@ impl Cluster {
     /// A scope that has written nothing yet.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        Scope { cluster: self.clone(), shared: Arc::default() }
+        let shared = Shared { written: Arc::new(Written::keeping_reads()), level: Mutex::default() };
+        Scope { cluster: self.clone(), shared: Arc::new(shared) }
     }
 
     /// A scope that sees `position` from the beginning: what another process wrote, for example.
@@ -92,10 +93,30 @@ impl Scope {
     pub async fn position(&self) -> Result<Position, Error> {
         let mut session = self.session_of_one();
         let Session { cluster, slots, core } = &mut session;
-        if !pay(cluster, core, slots, &self.shared.written).await? {
-            return Err(Error::NoPosition);
+        let Some(must) = self.shared.written.must() else { return Ok(Position::new()) };
+        if !pay(cluster, core, slots, &self.shared.written, must.as_of).await? {
+            let server = self.shared.written.debts().first().map_or(ServerIx::new(0), |debt| debt.server);
+            return Err(Error::NoPosition { server: Arc::clone(self.cluster.member(server).pool.server()) });
         }
-        Ok(self.shared.written.must().map_or_else(Position::new, |must| Position::clone(&must.position)))
+        Ok(Position::clone(&self.shared.written.must_as_of(Some(must.as_of)).position))
+    }
+
+    /// Whether anything was written through it, successful or not; what was handed over does not count.
+    #[must_use]
+    pub fn has_written(&self) -> bool {
+        self.shared.written.has_written()
+    }
+
+    /// What was handed over and turns out to be lost is warned of, and fails no read.
+    #[cfg(feature = "tower")]
+    pub(crate) fn forgive(&self) {
+        self.shared.written.forgive();
+    }
+
+    /// Whether something was lost and is not asked for any more.
+    #[cfg(feature = "tower")]
+    pub(crate) fn has_lost(&self) -> bool {
+        self.shared.written.has_lost()
     }
 
     /// A session whose statements are this scope's.

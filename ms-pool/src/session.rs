@@ -264,11 +264,6 @@ impl Core {
         self.scope.get_or_insert_default()
     }
 
-    /// Whether it reads for somebody in particular, who is not to see the past after the present.
-    pub(crate) fn is_scoped(&self, cluster: &Cluster) -> bool {
-        self.scope.as_ref().map_or(!self.ephemeral, |it| !Arc::ptr_eq(it, &cluster.inner.written))
-    }
-
     /// Where the session's connections to a server come from.
     pub(crate) fn pool(&mut self, cluster: &Cluster, server: ServerIx) -> Arc<ServerPool> {
         match self.wishes.as_mut().and_then(|it| it.account.as_mut()) {

@@ -161,6 +161,12 @@ counters! {
     StateBound = "state_bound_statements",
     /// The mode `observe` kept a statement on a primary that would have gone to a replica; own counter.
     ReplicaObserved = "replica_observed",
+    /// A statement was sent to find out how far a replica trails; in `strict`, own counter.
+    LagAsked = "lag_asked",
+    /// A token that came with a request could not be used; own counter.
+    TokenRefused = "tokens_refused",
+    /// A request that wrote was answered with a token; own counter.
+    TokenIssued = "tokens_issued",
 }
 
 /// A set of counters. Cheap to share; [`Counter`] says what is counted.

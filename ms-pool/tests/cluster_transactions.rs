@@ -161,7 +161,7 @@ async fn strict_sees_transactions_in_text() {
         run(&mut session, end).await.unwrap();
         assert_eq!((session.in_transaction(), seen(&table).await), (false, left), "{end}");
         run(&mut session, "SELECT 1").await.unwrap();
-        assert_eq!(used(&session), Role::Replica, "{end}");
+        assert_eq!(used(&session), Role::Replica, "{begin} {end} {:?}", session.last_decision());
     }
     run(&mut session, "START TRANSACTION READ ONLY").await.unwrap();
     assert_eq!(used(&session), Role::Replica);

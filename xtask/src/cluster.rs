@@ -40,6 +40,8 @@ mod folder; // the temporary folder, and who owns it
 mod mariadb; // MariaDB's words
 mod mysql; // MySQL's words
 mod ports; // ports nobody else takes
+mod promotion; // another primary
+mod renewal; // a server with other data than it had
 mod rows; // what a statement returned
 mod server; // one process
 mod spawn; // starting it so that it does not outlive us
@@ -253,6 +255,87 @@ impl Cluster {
         self.inner().start_replication(name).await
     }
 
+    /// Makes a replica apply everything this many seconds late; zero is at once.
+    ///
+    /// # Errors
+    ///
+    /// As for [`stop_replication`](Self::stop_replication).
+    pub async fn delay_replication(&self, name: &str, seconds: u32) -> Result<(), Error> {
+        self.inner().delay_replication(name, seconds).await
+    }
+
+    /// Makes a server refuse writes; its part in the cluster stays what it is.
+    ///
+    /// # Errors
+    ///
+    /// As for [`stop_replication`](Self::stop_replication).
+    pub async fn demote(&self, name: &str) -> Result<(), Error> {
+        promotion::demote(self.server(name)?, &*self.inner().dialect).await
+    }
+
+    /// Of these replicas the one that has applied the most; of equals the first. Replication on them should be stopped.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such server, one does not answer, or no one has all that the others have.
+    pub async fn most_advanced<'a>(&self, names: &[&'a str]) -> Result<&'a str, Error> {
+        self.inner().most_advanced(names).await
+    }
+
+    /// Makes a replica the primary: it takes writes, and every other running replica follows it. The former primary refuses
+    /// writes from here on and follows nobody.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there is no such replica, or a running server does not do its part.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: who follows whom is undefined then.
+    pub async fn promote(&self, name: &str) -> Result<(), Error> {
+        self.inner().promote(name).await
+    }
+
+    /// Makes a server anew from a copy of the data of `donor`, as a replica with a new identity. The donor is killed and started
+    /// again for that.
+    ///
+    /// # Errors
+    ///
+    /// Fails when there are no such servers, a file cannot be copied, or one does not start.
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: both servers may be down then.
+    pub async fn renew(&self, name: &str, donor: &str) -> Result<(), Error> {
+        self.inner().renew(name, donor).await
+    }
+
+    /// Keeps a copy of a server's data for [`restore`](Self::restore). The server is killed and started again for that.
+    ///
+    /// # Errors
+    ///
+    /// As for [`renew`](Self::renew).
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: the server may be down then.
+    pub async fn save(&self, name: &str) -> Result<(), Error> {
+        renewal::save(self.server(name)?).await
+    }
+
+    /// Sets a replica back to what it had when it was [saved](Self::save), under the same identity, and starts it without replication.
+    ///
+    /// # Errors
+    ///
+    /// As for [`renew`](Self::renew).
+    ///
+    /// # Cancel safety
+    ///
+    /// Not cancel safe: the server may be down then.
+    pub async fn restore(&self, name: &str) -> Result<(), Error> {
+        self.inner().restore(name).await
+    }
+
     /// Kills and reaps every server and removes their data.
     ///
     /// # Errors
@@ -337,6 +420,39 @@ impl Inner {
 
     async fn start_replication(&self, name: &str) -> Result<(), Error> {
         self.server(name)?.sql(self.dialect.start_replication()).await.map(drop)
+    }
+
+    async fn delay_replication(&self, name: &str, seconds: u32) -> Result<(), Error> {
+        let server = self.server(name)?;
+        for statement in self.dialect.delay(seconds) {
+            server.sql(&statement).await?;
+        }
+        Ok(())
+    }
+
+    async fn most_advanced<'a>(&self, names: &[&'a str]) -> Result<&'a str, Error> {
+        let applied = format!("SELECT {}", self.dialect.applied());
+        let positions = try_join_all(names.iter().map(async |it| self.server(it)?.sql(&applied).await)).await?;
+        for name in names {
+            let has = positions.iter().map(|it| self.dialect.has(it.first().unwrap_or_default()));
+            let answers = try_join_all(has.map(async |it| self.server(name)?.sql(&it).await)).await?;
+            if answers.iter().all(|it| it.first() == Some("1")) {
+                return Ok(name);
+            }
+        }
+        Err(Error::Diverged { servers: names.iter().map(|it| (*it).to_owned()).collect() })
+    }
+
+    async fn promote(&self, name: &str) -> Result<(), Error> {
+        promotion::promote(&self.servers, self.server(name)?, &*self.dialect).await
+    }
+
+    async fn renew(&self, name: &str, donor: &str) -> Result<(), Error> {
+        renewal::renew(&self.servers, self.server(name)?, self.server(donor)?, &*self.dialect).await
+    }
+
+    async fn restore(&self, name: &str) -> Result<(), Error> {
+        renewal::restore(self.server(name)?, &*self.dialect).await
     }
 }
 
@@ -458,6 +574,18 @@ pub enum Error {
         server: String,
         /// How long it was waited for.
         seconds: u32,
+    },
+    /// A server is the primary and should not be.
+    #[error("`{server}` is the primary")]
+    Primary {
+        /// Which server.
+        server: String,
+    },
+    /// Of several replicas each has something that another one lacks.
+    #[error("none of `{}` has all that the others have", servers.join("`, `"))]
+    Diverged {
+        /// Which servers.
+        servers: Vec<String>,
     },
     /// A name that no server has.
     #[error("no server `{name}`; there are `{}`", servers.join("`, `"))]

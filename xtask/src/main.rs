@@ -14,6 +14,7 @@ mod servers; // cargo xtask servers
 mod test; // cargo xtask test
 mod test_cluster; // cargo xtask test-cluster
 mod tidy; // cargo xtask tidy
+mod torture; // cargo xtask torture
 
 mod cargo; // running cargo from a program that cargo runs
 mod screen; // what a person reads on standard output
@@ -39,6 +40,7 @@ enum Command {
     TestCluster(test_cluster::Args),
     Servers(servers::Args),
     Tidy(tidy::Args),
+    Torture(torture::Args),
 }
 
 /// What a command ends with when it did not work: any crate's error, shown with its causes.
@@ -54,6 +56,7 @@ async fn main() -> ExitCode {
         Command::TestCluster(args) => test_cluster::run(&args).await,
         Command::Servers(args) => servers::run(&args).await,
         Command::Tidy(args) => tidy::run(&args),
+        Command::Torture(args) => torture::run(&args).await,
     };
     outcome.unwrap_or_else(|error| {
         report(&*error);

@@ -34,8 +34,8 @@ const GRACE: Duration = Duration::from_secs(5);
 /// Without a command the cluster is shown and runs until Ctrl-C. The command finds the cluster in its environment:
 /// MYSQL_MS_CONFIG_FILE (an ms.json with the section `test`), MS_TEST_PRIMARY and MS_TEST_REPLICA_1.. (URLs), MS_TEST_SOCKET_PRIMARY..,
 /// MS_TEST_FLAVOR, MS_TEST_VERSION, MS_TEST_CA, MS_TEST_WRONG_CA, DATABASE_URL (the primary) and MS_TEST_CONTROL, a socket that takes
-/// `kill`, `start`, `restart`, `pause`, `resume`, `stop-replication`, `start-replication` (each with a server's name),
-/// `wait-sync`, `sql NAME STATEMENT` and `list`.
+/// `kill`, `start`, `restart`, `pause`, `resume`, `stop-replication`, `start-replication`, `promote`, `save`, `restore` (each with a
+/// server's name), `delay NAME SECONDS`, `renew NAME DONOR`, `wait-sync`, `sql NAME STATEMENT` and `list`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
     /// Which servers

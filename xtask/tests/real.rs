@@ -80,6 +80,74 @@ fn a_replica_without_replication_answers_with_what_it_has() {
 
 #[test]
 #[ignore = "starts servers: cargo xtask test"]
+fn a_promoted_replica_is_followed_and_the_former_primary_made_anew() {
+    with_cluster(2, async |cluster| {
+        let count = "SELECT COUNT(*) FROM test.t";
+        let [primary, replica1, replica2] = ["primary", "replica1", "replica2"].map(|it| cluster.server(it).unwrap());
+        primary.sql("CREATE TABLE test.t (id INT PRIMARY KEY)").await?;
+        cluster.wait_sync().await?;
+        cluster.stop_replication("replica1").await?;
+        primary.sql("INSERT INTO test.t VALUES (1)").await?;
+        cluster.stop_replication("replica2").await?;
+        primary.sql("INSERT INTO test.t VALUES (2)").await?;
+        primary.kill9().await?;
+        // One of them may not have got the first row in time; who has it is the one to promote.
+        let had = replica2.sql(count).await?;
+        let chosen = cluster.most_advanced(&["replica1", "replica2"]).await?;
+        assert_eq!(chosen, if had.first() == Some("1") { "replica2" } else { "replica1" });
+
+        cluster.promote("replica2").await?;
+        assert!(matches!(cluster.promote("replica2").await, Err(Error::Primary { .. })));
+        replica2.sql("INSERT INTO test.t VALUES (3)").await?;
+        cluster.renew("primary", "replica1").await?;
+        cluster.wait_sync().await?;
+        let rows = "SELECT GROUP_CONCAT(id ORDER BY id) FROM test.t";
+        let expected = replica2.sql(rows).await?;
+        assert!(!expected.first().unwrap().contains('2'), "what only the dead one had is lost: {expected:?}");
+        for it in [primary, replica1] {
+            assert_eq!(it.sql(rows).await?, expected, "on {}", it.name());
+            assert_eq!(it.sql("SELECT @@read_only").await?.first(), Some("1"), "on {}", it.name());
+        }
+        // Roles outlive a restart, and the one that was made anew is somebody else.
+        replica2.restart().await?;
+        assert_eq!(replica2.sql("SELECT @@read_only").await?.first(), Some("0"));
+        assert_eq!(primary.sql("SELECT @@server_id").await?.first(), Some("1001"));
+        Ok(())
+    });
+}
+
+#[test]
+#[ignore = "starts servers: cargo xtask test"]
+fn a_replica_that_is_set_back_has_what_it_had() {
+    with_cluster(1, async |cluster| {
+        let (primary, replica) = (cluster.server("primary")?, cluster.server("replica1")?);
+        let count = "SELECT COUNT(*) FROM test.t";
+        primary.sql("CREATE TABLE test.t (id INT PRIMARY KEY)").await?;
+        cluster.wait_sync().await?;
+        cluster.save("replica1").await?;
+        primary.sql("INSERT INTO test.t VALUES (1)").await?;
+        cluster.wait_sync().await?;
+        let identity = replica.sql("SELECT @@server_id").await?;
+        cluster.restore("replica1").await?;
+        assert_eq!(replica.sql(count).await?.first(), Some("0"));
+        assert_eq!(replica.sql("SELECT @@server_id").await?, identity);
+        cluster.start_replication("replica1").await?;
+        cluster.wait_sync().await?;
+        assert_eq!(replica.sql(count).await?.first(), Some("1"));
+
+        cluster.delay_replication("replica1", 2).await?;
+        primary.sql("INSERT INTO test.t VALUES (2)").await?;
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        assert_eq!(replica.sql(count).await?.first(), Some("1"));
+        cluster.delay_replication("replica1", 0).await?;
+        cluster.wait_sync().await?;
+        assert_eq!(replica.sql(count).await?.first(), Some("2"));
+        Ok(())
+    });
+}
+
+#[test]
+#[ignore = "starts servers: cargo xtask test"]
 fn other_processes_ask_for_faults_by_socket() {
     with_cluster(1, async |cluster| {
         let stream = UnixStream::connect(cluster.control_socket()).await.unwrap();

@@ -1,7 +1,7 @@
 //! All of a section.
 
 use super::{
-    fabric, failover, filters, gtid_injection,
+    fabric, failover, filters, gtid_injection, monitor,
     object::{Field, Object, listed},
     pool,
     roster::Roster,
@@ -9,11 +9,11 @@ use super::{
     server_list::{self, ServerList, Used},
     settings,
     state_store::Localhost,
-    tls, transient_errors, xa,
+    tls, tokens, transient_errors, xa,
 };
 use crate::{
-    Charset, Compat, Fabric, Failover, GtidInjection, OwnFilters, PoolSettings, Role, Section, Server, Settings, Tls,
-    TrxStickiness, Xa,
+    Charset, Compat, Fabric, Failover, GtidInjection, Monitor, OwnFilters, PoolSettings, Role, Section, Server,
+    Settings, Tls, TokenSettings, TrxStickiness, Xa,
     path::Path,
     raw::Member,
     read,
@@ -33,7 +33,9 @@ const KEYS: &[&str] = &[
     "trx_stickiness",
     "filters",
     "pool",
+    "monitor",
     "tls",
+    "token",
     "init",
     "read_functions",
     "retry_reads",
@@ -57,6 +59,7 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
     let settings = settings::lower(report, &object);
     let switches = outer.clone().or(&settings).resolve();
     let pool = pool::lower(report, object.get("pool").as_ref(), PoolSettings::default());
+    let monitor = monitor::lower(report, object.get("monitor").as_ref());
     let tls = tls::lower(report, object.get("tls").as_ref(), &Tls::default());
 
     let defaults = Defaults { pool, tls: &tls };
@@ -102,10 +105,12 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
         retry_reads,
         init,
         gtid_injection: later.gtid_injection,
+        monitor,
         xa: later.xa,
         fabric: later.fabric,
         pool,
         tls,
+        tokens: tokens::lower(report, object.get("token").as_ref()),
         switches,
         settings,
         position: report.position(member.key_offset),
@@ -130,10 +135,12 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
         retry_reads: true,
         init: Vec::new(),
         gtid_injection: None,
+        monitor: Monitor::default(),
         xa: None,
         fabric: None,
         pool: PoolSettings::default(),
         tls: Tls::default(),
+        tokens: TokenSettings::default(),
         switches: Settings::default().resolve(),
         settings: Settings::default(),
         position: report.position(member.key_offset),

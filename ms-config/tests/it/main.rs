@@ -6,6 +6,7 @@ mod fabric;
 mod failover;
 mod filters;
 mod gtid_injection;
+mod monitor; // how far replicas trail
 mod properties; // what holds for any text
 mod scenarios; // what conformance expects of keys that cannot run yet
 mod section; // switches, texts, character sets
@@ -13,6 +14,7 @@ mod servers;
 mod settings; // environment, section, defaults
 mod speed;
 mod table; // the filter
+mod tokens;
 mod transient_errors;
 mod xa;
 

@@ -145,6 +145,21 @@ impl GtidSet {
         Printed { set: self, between: "," }
     }
 
+    /// Per server and tag, the ranges in order.
+    #[cfg(feature = "token")]
+    pub(crate) fn streams(&self) -> impl Iterator<Item = (ServerUuid, Option<Tag>, &[(u64, u64)])> {
+        self.streams.iter().map(|(&(server, tag), numbers)| (server, tag, numbers.as_slice()))
+    }
+
+    /// Adds ranges of numbers of one server and tag.
+    #[cfg(feature = "token")]
+    pub(crate) fn add(&mut self, server: ServerUuid, tag: Option<Tag>, ranges: Vec<(u64, u64)>) {
+        if !ranges.is_empty() {
+            let ours = self.streams.entry((server, tag)).or_default();
+            *ours = ours.union(&Intervals::from_unordered(ranges));
+        }
+    }
+
     fn per_stream(&self, left_of: impl Fn(&Stream, &Intervals) -> Option<Intervals>) -> Self {
         let streams = self.streams.iter().filter_map(|(stream, ours)| {
             let left = left_of(stream, ours).filter(|left| !left.is_empty())?;

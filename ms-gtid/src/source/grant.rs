@@ -1,7 +1,7 @@
 //! Which privilege to give to which account.
 
 /// A `GRANT` for the account that `CURRENT_USER()` names.
-pub(super) fn grant(privilege: &str, on: &str, account: Option<&str>) -> String {
+pub(crate) fn grant(privilege: &str, on: &str, account: Option<&str>) -> String {
     // The host is behind the last `@`; a user's name may have one.
     let account = account.and_then(|it| it.rsplit_once('@'));
     let account =

@@ -195,6 +195,10 @@ impl Probe {
         self.flavor
     }
 
+    pub(crate) fn is_at_least(&self, version: (u16, u16, u16)) -> bool {
+        self.version >= version
+    }
+
     /// What to ask, in this order; each alone, because each may fail.
     #[must_use]
     pub fn questions(&self) -> &'static [Question] {
@@ -239,12 +243,12 @@ impl Probe {
         };
         let Some(degraded) = degraded else { return Some(Box::new(MysqlHistory::new())) };
         warnings.push(degraded);
-        let executed = if self.version >= (5, 7, 5) { MysqlExecuted::new() } else { MysqlExecuted::without_wait() };
+        let executed = if self.is_at_least((5, 7, 5)) { MysqlExecuted::new() } else { MysqlExecuted::without_wait() };
         Some(Box::new(executed))
     }
 
     fn has_history(&self) -> bool {
-        self.version >= (8, 0, 16)
+        self.is_at_least((8, 0, 16))
     }
 }
 

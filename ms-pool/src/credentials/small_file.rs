@@ -26,6 +26,15 @@ pub(crate) async fn read_small(path: &Path) -> Result<Vec<u8>, Box<dyn StdError 
     }
 }
 
+/// The whole file, for those who read it once, while a cluster is built.
+///
+/// # Errors
+///
+/// As [`read_small`].
+pub(crate) fn read_now(path: &Path) -> Result<Vec<u8>, Box<dyn StdError + Send + Sync>> {
+    Ok(read(path).map_err(|source| Unreadable { path: path.display().to_string(), source })?)
+}
+
 fn read(path: &Path) -> io::Result<Vec<u8>> {
     // Opening a pipe nobody writes to would hold the thread for ever.
     if !path.metadata()?.is_file() {

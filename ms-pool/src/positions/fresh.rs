@@ -66,14 +66,12 @@ pub(crate) async fn fetch(
     replicas: &[ServerIx],
 ) -> Result<(), Error> {
     let Some(written) = core.written(cluster).cloned() else { return Ok(()) };
-    let fetched = match cluster.inner.rules.is_strict() {
-        true => strict(cluster, core, slots, replicas, &written).await,
-        false => {
-            classic(cluster, core, slots, replicas, &written).await;
-            return Ok(());
-        }
+    let Some(as_of) = core.facts.must.as_ref().map(|must| must.as_of) else {
+        classic(cluster, core, slots, replicas, &written).await;
+        return Ok(());
     };
-    core.facts.must = written.must();
+    let fetched = strict(cluster, core, slots, replicas, &written, as_of).await;
+    core.facts.must = Some(written.must_as_of(Some(as_of)));
     fetched
 }
 
@@ -83,11 +81,12 @@ async fn strict(
     slots: &mut Slots,
     replicas: &[ServerIx],
     written: &Written,
+    as_of: u64,
 ) -> Result<(), Error> {
-    if !pay(cluster, core, slots, written).await? {
+    if !pay(cluster, core, slots, written, as_of).await? {
         return Ok(());
     }
-    let Some(must) = written.must() else { return Ok(()) };
+    let must = written.must_as_of(Some(as_of));
     let until = Instant::now() + cluster.positions().wait();
     let reached = |server: &ServerIx| cluster.positions().known(*server).covers(&must.position) == Coverage::Reached;
     if let Some(stays) = must.stays {
@@ -101,7 +100,7 @@ async fn strict(
     } else if replicas.iter().any(reached) {
         return Ok(());
     }
-    let Some(must) = written.must() else { return Ok(()) };
+    let must = written.must_as_of(Some(as_of));
     let asked = replicas.iter().filter(|it| Some(**it) != must.stays && !cluster.member(**it).pool.is_avoided());
     let mut waits: FuturesUnordered<_> = asked.map(|it| wait(cluster, *it, &must.position, until)).collect();
     while let Some(reached) = waits.next().await {
@@ -110,7 +109,7 @@ async fn strict(
         }
     }
     drop(waits);
-    lost::check(cluster, core, slots, written).await
+    lost::check(cluster, core, slots, written, &must).await
 }
 
 /// Another server may take the place of the replica read from as soon as it has all that this one had; `false` when nobody
@@ -141,8 +140,7 @@ async fn classic(cluster: &Cluster, core: &mut Core, slots: &mut Slots, replicas
         if slots.get(server).is_none() && open(cluster, core, slots, server).await.is_err() {
             continue;
         }
-        loop {
-            let Some(slot) = slots.use_now(server) else { break };
+        while let Some(slot) = slots.use_now(server) {
             let of = Server { replicates: true };
             match original(cluster, &mut slot.lease, &**source, &must.position, of).await {
                 Some(Asked::All) => core.facts.reached(server),

@@ -45,6 +45,11 @@ impl Known {
         }
     }
 
+    /// What of `position` the server was not seen to have.
+    pub(crate) fn missing(&self, position: &Position) -> Position {
+        position.subtract(&self.state().evidence)
+    }
+
     /// All that was seen of the server behind `identity`.
     pub(crate) fn evidence_at(&self, identity: &Identity) -> Option<Evidence> {
         let state = self.state();

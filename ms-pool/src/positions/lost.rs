@@ -3,11 +3,13 @@
 //! Replication is asynchronous: a primary that dies takes with it what no replica had got. Who wrote that waits in vain for it
 //! to show up, so once all waiting was for nothing the position is compared with what the primary of this moment has.
 
-use ms_filters::Role;
+use std::sync::Arc;
+
+use ms_filters::{Role, ServerIx};
 use ms_gtid::{Position, source::Server};
 use tokio::time::{Duration, Instant};
 
-use super::{Written, ask};
+use super::{Must, Written, ask, pay::told};
 use crate::{
     Cluster, Error,
     session::{Core, Slots},
@@ -25,19 +27,21 @@ pub(super) async fn check(
     core: &mut Core,
     slots: &mut Slots,
     written: &Written,
+    must: &Must,
 ) -> Result<(), Error> {
-    let (primaries, Some(must)) = (cluster.router().topology().list(Role::Primary), written.must()) else {
-        return Ok(());
-    };
     // With several, a write of one may not have got to the other yet.
-    let ([primary], false) = (primaries, must.owes) else { return Ok(()) };
-    let primary = *primary;
+    let &[primary] = cluster.router().topology().list(Role::Primary) else { return Ok(()) };
+    // Of what is not known in full nothing can be said to be missing.
+    if must.position.is_saturated() {
+        return Ok(());
+    }
     let pool = core.pool(cluster, primary);
     let mut leased = None;
     let lease = match slots.use_now(primary).filter(|slot| slot.lease.is_ready() && !slot.lease.is_outdated()) {
         Some(slot) => &mut slot.lease,
         None => match pool.lease(Instant::now() + LIMIT).await {
             Ok(lease) => leased.insert(lease),
+            Err(error) if error.blames_server() => return nobody_knows(cluster, primary, must, written),
             Err(_) => return Ok(()),
         },
     };
@@ -56,11 +60,21 @@ pub(super) async fn check(
     if lost.is_empty() {
         return Ok(());
     }
-    written.give_up(without(&must.position, &lost));
-    Err(Error::PositionLost { server: pool.server().clone(), lost: lost.to_string().into() })
+    written.give_up(&lost);
+    let lost = Err(Error::PositionLost { server: Arc::clone(pool.server()), lost: lost.to_string().into() });
+    told(cluster, written, lost)
 }
 
-/// What is left of a position.
-fn without(position: &Position, lost: &Position) -> Position {
-    position.subtract(&ms_gtid::Evidence::passed(lost))
+/// No replica has it and the primary cannot be asked: it may be lost, or come back with the primary. Whoever is told can decide;
+/// to go on asking for it would be to answer nobody for as long as the primary is away.
+fn nobody_knows(cluster: &Cluster, primary: ServerIx, must: &Must, written: &Written) -> Result<(), Error> {
+    let replicas = cluster.router().topology().list(Role::Replica).iter();
+    let missing = replicas.fold(Position::clone(&must.position), |missing, replica| {
+        cluster.positions().known(*replica).missing(&missing)
+    });
+    if missing.is_empty() {
+        return Ok(());
+    }
+    written.give_up(&missing);
+    told(cluster, written, Err(Error::NoPosition { server: Arc::clone(cluster.member(primary).pool.server()) }))
 }

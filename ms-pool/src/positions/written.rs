@@ -10,7 +10,7 @@ use std::sync::{
 };
 
 use ms_filters::ServerIx;
-use ms_gtid::Position;
+use ms_gtid::{Evidence, Position};
 
 use crate::{pool::Lease, probe::Identity};
 
@@ -22,13 +22,24 @@ const MOST_DEBTS: usize = 64;
 pub(crate) struct Written {
     /// There is anything at all; most scopes only read.
     any: AtomicBool,
+    /// What was read is to be seen from then on as well.
+    keeps_reads: bool,
+    /// Something was written, and not only read or handed over.
+    wrote: AtomicBool,
+    /// What was lost is warned of, and no error: nobody here has written it.
+    forgives: AtomicBool,
+    lost: AtomicBool,
     state: Mutex<State>,
+    /// Whoever finds out positions; the others wait and then mostly have nothing left to ask.
+    pub(super) paying: tokio::sync::Mutex<()>,
 }
 
 #[derive(Debug, Default)]
 struct State {
     position: Arc<Position>,
     debts: Vec<Debt>,
+    /// Counts what was owed so far: the time by which a reader tells what came before it.
+    now: u64,
     stays: Option<ServerIx>,
     /// Something was written that `on_commit` has not counted, so that no position of configured SQL includes it.
     uncounted: bool,
@@ -44,6 +55,9 @@ pub(crate) struct Debt {
     pub(crate) identity: Arc<Identity>,
     /// Exactly what this connection wrote; `None` is all that the server had.
     pub(crate) by: Option<Writer>,
+    /// When the first of it was owed, and the last.
+    since: u64,
+    latest: u64,
 }
 
 /// The connection that wrote.
@@ -60,12 +74,12 @@ impl Debt {
     pub(crate) fn written(server: ServerIx, lease: &Lease) -> Self {
         let writes = lease.writes();
         let by = Writer { connection: lease.identity().connection_id, first: writes, last: writes };
-        Self { server, identity: Arc::clone(lease.identity()), by: Some(by) }
+        Self { by: Some(by), ..Self::seen(server, lease.identity()) }
     }
 
     /// What was seen there.
     pub(crate) fn seen(server: ServerIx, identity: &Arc<Identity>) -> Self {
-        Self { server, identity: Arc::clone(identity), by: None }
+        Self { server, identity: Arc::clone(identity), by: None, since: 0, latest: 0 }
     }
 
     fn is_at(&self, other: &Debt) -> bool {
@@ -80,36 +94,62 @@ pub(crate) struct Must {
     pub(crate) position: Arc<Position>,
     /// Debts are left: the position is not all.
     pub(crate) owes: bool,
+    /// What is owed later is not this reader's concern. (Where many write through one handle, something always is.)
+    pub(crate) as_of: u64,
     /// The replica read from last: what it showed may be more than the position.
     pub(crate) stays: Option<ServerIx>,
 }
 
 impl Written {
+    /// Of a scope, which is not to see the past after the present.
+    pub(crate) fn keeping_reads() -> Self {
+        Self { keeps_reads: true, ..Self::default() }
+    }
+
+    /// Whether what was read is to be seen from then on as well.
+    #[inline]
+    pub(crate) fn keeps_reads(&self) -> bool {
+        self.keeps_reads
+    }
+
     /// Nothing was written, handed over or read.
     #[inline]
     pub(crate) fn is_nothing(&self) -> bool {
         !self.any.load(Ordering::Acquire)
     }
 
+    /// Something was written, whatever has become of it.
+    pub(crate) fn has_written(&self) -> bool {
+        self.wrote.load(Ordering::Acquire)
+    }
+
     /// What must be seen; `None` is nothing in particular.
     #[inline]
     pub(crate) fn must(&self) -> Option<Must> {
-        if self.is_nothing() { None } else { Some(self.must_see()) }
+        if self.is_nothing() { None } else { Some(self.must_as_of(None)) }
     }
 
-    fn must_see(&self) -> Must {
+    /// The same for somebody who began to read earlier.
+    pub(crate) fn must_as_of(&self, as_of: Option<u64>) -> Must {
         let state = self.state();
-        Must { position: Arc::clone(&state.position), owes: !state.debts.is_empty(), stays: state.stays }
+        let as_of = as_of.unwrap_or(state.now);
+        let owes = state.uncounted || state.debts.iter().any(|debt| debt.since < as_of);
+        Must { position: Arc::clone(&state.position), owes, as_of, stays: state.stays }
     }
 
     /// Something was written or seen whose position is not known.
-    pub(crate) fn owe(&self, debt: Debt) {
+    pub(crate) fn owe(&self, mut debt: Debt) {
         let mut state = self.state();
+        (debt.since, debt.latest) = (state.now, state.now);
+        state.now += 1;
         if debt.by.is_none() {
             state.stays = None;
+        } else {
+            self.wrote.store(true, Ordering::Release);
         }
         match state.debts.iter_mut().find(|it| it.is_at(&debt)) {
             Some(known) => {
+                known.latest = debt.latest;
                 if let (Some(known), Some(new)) = (&mut known.by, debt.by) {
                     known.last = new.last;
                 }
@@ -119,8 +159,9 @@ impl Written {
         if state.debts.len() > MOST_DEBTS {
             // What a server has is more than what was written there by many.
             let last = state.debts.pop().expect("there are many");
-            state.debts.retain(|it| it.server != last.server);
-            state.debts.push(Debt { by: None, ..last });
+            let same = state.debts.extract_if(.., |it| it.server == last.server);
+            let since = same.map(|it| it.since).min().unwrap_or(last.since);
+            state.debts.push(Debt { by: None, since, ..last });
         }
         self.any.store(true, Ordering::Release);
     }
@@ -130,14 +171,16 @@ impl Written {
         self.state().debts.clone()
     }
 
-    /// The position of a debt has become known. Writes that came later on the same connection are still owed for.
-    pub(crate) fn settle(&self, paid: &Debt, position: &Position) {
+    /// The position of debts has become known. What came later on the same connections is still owed for.
+    pub(crate) fn settle(&self, paid: &[Debt], position: &Position) {
         let mut state = self.state();
-        let same = |it: &Debt| it.is_at(paid) && it.by.map(|by| by.last) == paid.by.map(|by| by.last);
-        state.debts.retain(|it| !same(it));
-        if let (Some(left), Some(paid)) = (state.debts.iter_mut().find(|it| it.is_at(paid)), paid.by) {
-            let by = left.by.as_mut().expect("it is at the same place");
-            by.first = paid.last.wrapping_add(1);
+        for paid in paid {
+            state.debts.retain(|it| !it.is_at(paid) || it.latest != paid.latest);
+            let Some(left) = state.debts.iter_mut().find(|it| it.is_at(paid)) else { continue };
+            left.since = paid.latest + 1;
+            if let (Some(left), Some(paid)) = (&mut left.by, paid.by) {
+                left.first = paid.last.wrapping_add(1);
+            }
         }
         Arc::make_mut(&mut state.position).merge(position);
     }
@@ -156,6 +199,7 @@ impl Written {
         let mut state = self.state();
         state.uncounted = true;
         state.lapses = state.lapses.wrapping_add(1);
+        self.any.store(true, Ordering::Release);
     }
 
     /// How often something was not counted so far.
@@ -188,10 +232,28 @@ impl Written {
         }
     }
 
-    /// What can never be seen again is not asked for any more.
-    pub(crate) fn give_up(&self, left: Position) {
+    /// What turns out to be lost is warned of from now on.
+    #[cfg(feature = "tower")]
+    pub(crate) fn forgive(&self) {
+        self.forgives.store(true, Ordering::Release);
+    }
+
+    /// Whether what is lost is warned of only.
+    pub(crate) fn forgives(&self) -> bool {
+        self.forgives.load(Ordering::Acquire)
+    }
+
+    /// Whether something was lost.
+    #[cfg(feature = "tower")]
+    pub(crate) fn has_lost(&self) -> bool {
+        self.lost.load(Ordering::Acquire)
+    }
+
+    /// What may never be seen again is not asked for any more.
+    pub(crate) fn give_up(&self, lost: &Position) {
+        self.lost.store(true, Ordering::Release);
         let mut state = self.state();
-        state.position = Arc::new(left);
+        state.position = Arc::new(state.position.subtract(&Evidence::passed(lost)));
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -8,6 +8,10 @@
 //! start NAME | restart NAME  answered when the server answers
 //! pause NAME | resume NAME   SIGSTOP and SIGCONT
 //! stop-replication NAME | start-replication NAME
+//! delay NAME SECONDS         applies everything that late
+//! promote NAME               becomes the primary, and the other replicas follow it
+//! renew NAME DONOR           made anew from the data of another server, as a replica
+//! save NAME | restore NAME   keeps its data; is set back to it, the same server, without replication
 //! wait-sync                  until every replica has what the primary has now
 //! sql NAME STATEMENT         as root; the rows follow as a JSON array of arrays of strings
 //! list                       the servers follow as a JSON array of objects: name, role, port, socket, state
@@ -24,7 +28,7 @@ use tokio::{
     net::{UnixListener, UnixStream},
 };
 
-use super::{Error, Inner};
+use super::{Error, Inner, renewal};
 use crate::causes::causes;
 
 /// One request.
@@ -37,6 +41,11 @@ enum Request<'a> {
     Resume(&'a str),
     StopReplication(&'a str),
     StartReplication(&'a str),
+    Delay(&'a str, u32),
+    Promote(&'a str),
+    Renew(&'a str, &'a str),
+    Save(&'a str),
+    Restore(&'a str),
     Sql(&'a str, &'a str),
     WaitSync,
     List,
@@ -60,6 +69,17 @@ impl<'a> Request<'a> {
             "resume" => one_name(Self::Resume),
             "stop-replication" => one_name(Self::StopReplication),
             "start-replication" => one_name(Self::StartReplication),
+            "promote" => one_name(Self::Promote),
+            "save" => one_name(Self::Save),
+            "restore" => one_name(Self::Restore),
+            "delay" => match rest.split_once(' ').map(|(name, seconds)| (name, seconds.trim().parse())) {
+                Some((name, Ok(seconds))) => Ok(Self::Delay(name, seconds)),
+                _ => Err("`delay` takes the name of a server and seconds".to_owned()),
+            },
+            "renew" => match rest.split_once(' ') {
+                Some((name, donor)) if !donor.trim().contains(' ') => Ok(Self::Renew(name, donor.trim())),
+                _ => Err("`renew` takes the names of a server and of the one to copy".to_owned()),
+            },
             "sql" => match rest.split_once(' ') {
                 Some((name, statement)) => Ok(Self::Sql(name, statement.trim())),
                 None => Err("`sql` takes the name of a server and a statement".to_owned()),
@@ -113,6 +133,11 @@ async fn perform(request: Request<'_>, cluster: &Inner) -> Result<Option<Value>,
         Request::Resume(name) => cluster.server(name)?.resume().await?,
         Request::StopReplication(name) => cluster.stop_replication(name).await?,
         Request::StartReplication(name) => cluster.start_replication(name).await?,
+        Request::Delay(name, seconds) => cluster.delay_replication(name, seconds).await?,
+        Request::Promote(name) => cluster.promote(name).await?,
+        Request::Renew(name, donor) => cluster.renew(name, donor).await?,
+        Request::Save(name) => renewal::save(cluster.server(name)?).await?,
+        Request::Restore(name) => cluster.restore(name).await?,
         Request::WaitSync => cluster.wait_sync().await?,
         Request::Sql(name, statement) => return Ok(Some(cluster.server(name)?.sql(statement).await?.to_json())),
         Request::List => {
@@ -145,6 +170,11 @@ mod tests {
         check(" resume  primary ", Ok(Request::Resume("primary")));
         check("stop-replication replica2", Ok(Request::StopReplication("replica2")));
         check("start-replication replica2", Ok(Request::StartReplication("replica2")));
+        check("delay replica1 2", Ok(Request::Delay("replica1", 2)));
+        check("promote replica1", Ok(Request::Promote("replica1")));
+        check("renew primary replica2", Ok(Request::Renew("primary", "replica2")));
+        check("save replica1", Ok(Request::Save("replica1")));
+        check("restore replica1", Ok(Request::Restore("replica1")));
         check("sql primary SELECT 'a  b'", Ok(Request::Sql("primary", "SELECT 'a  b'")));
         check("wait-sync", Ok(Request::WaitSync));
         check("list", Ok(Request::List));
@@ -155,6 +185,8 @@ mod tests {
         check("kill", Err("`kill` takes the name of one server"));
         check("kill a b", Err("`kill` takes the name of one server"));
         check("sql primary", Err("`sql` takes the name of a server and a statement"));
+        check("delay replica1 soon", Err("`delay` takes the name of a server and seconds"));
+        check("renew primary", Err("`renew` takes the names of a server and of the one to copy"));
         check("list all", Err("`list` takes nothing"));
         check("explode", Err("unknown command `explode`"));
         check("", Err("unknown command ``"));

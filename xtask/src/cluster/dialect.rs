@@ -21,8 +21,8 @@ pub(super) trait Dialect: std::fmt::Debug + Send + Sync {
     /// and the server's standard input.
     fn bootstrap(&self, installation: &Installation, data: &Path, input_file: &Path) -> io::Result<Bootstrap>;
 
-    /// What to do to a copy of the data folder before its first start on `port`.
-    fn individualise(&self, data: &Path, port: u16) -> io::Result<()>;
+    /// What to do to a copy of the data folder before its first start on `port` as number `id`.
+    fn individualise(&self, data: &Path, port: u16, id: u32) -> io::Result<()>;
 
     /// Options that make a server small, quick and ready to replicate.
     fn options(&self, installation: &Installation) -> Vec<OsString>;
@@ -39,11 +39,29 @@ pub(super) trait Dialect: std::fmt::Debug + Send + Sync {
     /// The statement that starts it again.
     fn start_replication(&self) -> &'static str;
 
+    /// The option with which a server starts and does not replicate.
+    fn without_replication(&self) -> &'static str;
+
+    /// Statements that make a replica apply everything this late; zero is at once.
+    fn delay(&self, seconds: u32) -> Vec<String>;
+
+    /// Statements that make a replica follow nobody, keep what it has, and take writes.
+    fn promote(&self) -> &'static [&'static str];
+
+    /// Statements that make a server refuse writes.
+    fn demote(&self) -> &'static [&'static str];
+
     /// The statement that shows how replication is going, and the columns that must say `Yes`.
     fn replication_status(&self) -> (&'static str, [&'static str; 2]);
 
     /// The expression for all a primary has written.
     fn position(&self) -> &'static str;
+
+    /// The expression for all a replica has applied.
+    fn applied(&self) -> &'static str;
+
+    /// The statement by which a replica answers 1 when it has applied `position`.
+    fn has(&self, position: &str) -> String;
 
     /// The statement that waits on a replica until it has `position`, and answers 0 then.
     fn wait_for(&self, position: &str, seconds: u32) -> String;

@@ -58,7 +58,7 @@ impl Dialect for MariaDb {
         Ok(Bootstrap { options, input })
     }
 
-    fn individualise(&self, _data: &Path, _port: u16) -> io::Result<()> {
+    fn individualise(&self, _data: &Path, _port: u16, _id: u32) -> io::Result<()> {
         Ok(())
     }
 
@@ -119,12 +119,38 @@ impl Dialect for MariaDb {
         "START SLAVE"
     }
 
+    fn without_replication(&self) -> &'static str {
+        "--skip-slave-start"
+    }
+
+    fn delay(&self, seconds: u32) -> Vec<String> {
+        vec!["STOP SLAVE".to_owned(), format!("CHANGE MASTER TO MASTER_DELAY={seconds}"), "START SLAVE".to_owned()]
+    }
+
+    fn promote(&self) -> &'static [&'static str] {
+        &["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL read_only=0"]
+    }
+
+    fn demote(&self) -> &'static [&'static str] {
+        &["SET GLOBAL read_only=1"]
+    }
+
     fn replication_status(&self) -> (&'static str, [&'static str; 2]) {
         ("SHOW SLAVE STATUS", ["Slave_IO_Running", "Slave_SQL_Running"])
     }
 
     fn position(&self) -> &'static str {
         "@@GLOBAL.gtid_binlog_pos"
+    }
+
+    fn applied(&self) -> &'static str {
+        "@@GLOBAL.gtid_slave_pos"
+    }
+
+    fn has(&self, position: &str) -> String {
+        // These clusters have one domain, and replicas of it are at one point of one history.
+        let sequence = position.rsplit('-').next().unwrap_or("0");
+        format!("SELECT SUBSTRING_INDEX(@@GLOBAL.gtid_slave_pos, '-', -1) >= 0{sequence}")
     }
 
     fn wait_for(&self, position: &str, seconds: u32) -> String {

@@ -18,6 +18,11 @@ impl MySql {
     fn has_new_words(&self) -> bool {
         self.version >= Version { major: 8, minor: 0, patch: 23 }
     }
+
+    /// Options of the command line changed three releases later.
+    fn has_new_options(&self) -> bool {
+        self.version >= Version { major: 8, minor: 0, patch: 26 }
+    }
 }
 
 impl Dialect for MySql {
@@ -41,9 +46,10 @@ impl Dialect for MySql {
         Ok(Bootstrap { options, input: dialect::users(grants).into_bytes() })
     }
 
-    fn individualise(&self, data: &Path, port: u16) -> io::Result<()> {
-        // The port is readable in every GTID.
-        fs::write(data.join("auto.cnf"), format!("[auto]\nserver-uuid=00000000-0000-0000-0000-{port:012}\n"))
+    fn individualise(&self, data: &Path, port: u16, id: u32) -> io::Result<()> {
+        // The port is readable in every GTID, and in front of it, how often the server was made anew.
+        let times = id / 1000;
+        fs::write(data.join("auto.cnf"), format!("[auto]\nserver-uuid={times:08}-0000-0000-0000-{port:012}\n"))
     }
 
     fn options(&self, installation: &Installation) -> Vec<OsString> {
@@ -123,6 +129,31 @@ impl Dialect for MySql {
         if self.has_new_words() { "START REPLICA" } else { "START SLAVE" }
     }
 
+    fn without_replication(&self) -> &'static str {
+        if self.has_new_options() { "--skip-replica-start" } else { "--skip-slave-start" }
+    }
+
+    fn delay(&self, seconds: u32) -> Vec<String> {
+        let change = if self.has_new_words() {
+            format!("CHANGE REPLICATION SOURCE TO SOURCE_DELAY={seconds}")
+        } else {
+            format!("CHANGE MASTER TO MASTER_DELAY={seconds}")
+        };
+        vec![self.stop_replication().to_owned(), change, self.start_replication().to_owned()]
+    }
+
+    fn promote(&self) -> &'static [&'static str] {
+        if self.has_new_words() {
+            &["STOP REPLICA", "RESET REPLICA ALL", "SET GLOBAL super_read_only=0", "SET GLOBAL read_only=0"]
+        } else {
+            &["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL super_read_only=0", "SET GLOBAL read_only=0"]
+        }
+    }
+
+    fn demote(&self) -> &'static [&'static str] {
+        &["SET GLOBAL super_read_only=1"]
+    }
+
     fn replication_status(&self) -> (&'static str, [&'static str; 2]) {
         if self.has_new_words() {
             ("SHOW REPLICA STATUS", ["Replica_IO_Running", "Replica_SQL_Running"])
@@ -133,6 +164,14 @@ impl Dialect for MySql {
 
     fn position(&self) -> &'static str {
         "@@GLOBAL.gtid_executed"
+    }
+
+    fn applied(&self) -> &'static str {
+        self.position()
+    }
+
+    fn has(&self, position: &str) -> String {
+        format!("SELECT GTID_SUBSET('{}', @@GLOBAL.gtid_executed)", position.replace('\n', ""))
     }
 
     fn wait_for(&self, position: &str, seconds: u32) -> String {

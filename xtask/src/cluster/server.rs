@@ -8,7 +8,7 @@ use std::{
     fs::{self, File},
     io::{self, Read, Seek, SeekFrom},
     path::{Path, PathBuf},
-    sync::atomic::{AtomicI32, Ordering},
+    sync::atomic::{AtomicBool, AtomicI32, AtomicU32, Ordering},
     time::Duration,
 };
 
@@ -49,10 +49,16 @@ const PAUSE_POLL: Duration = Duration::from_millis(5);
 #[derive(Debug)]
 pub struct Server {
     name: String,
-    role: Role,
+    /// Roles change while servers run: one is promoted, another one follows it.
+    is_primary: AtomicBool,
+    /// `server_id`; a server that was made anew has another one.
+    id: AtomicU32,
     lease: Lease,
     folder: PathBuf,
+    /// What it is always started with.
     argv: Vec<OsString>,
+    /// What it is started with as a replica.
+    read_only: &'static str,
     lifetime: Lifetime,
     process: Mutex<Process>,
     /// The running process, or 0; for the one case where `process` cannot be locked, being dropped in the middle of work.
@@ -118,11 +124,13 @@ impl Server {
         let mut tries = 0;
         loop {
             let lease = Lease::take().map_err(|source| Error::NoPort { source })?;
-            plan.dialect.individualise(&folder.join("data"), lease.port()).map_err(files)?;
+            plan.dialect.individualise(&folder.join("data"), lease.port(), id).map_err(files)?;
             let it = Self {
                 name: name.to_owned(),
-                role,
-                argv: argv(plan, &folder, role, id, lease.port()),
+                is_primary: AtomicBool::new(role == Role::Primary),
+                id: AtomicU32::new(id),
+                argv: argv(plan, &folder, lease.port()),
+                read_only: plan.dialect.read_only(),
                 lease,
                 folder: folder.clone(),
                 lifetime: plan.lifetime,
@@ -144,10 +152,10 @@ impl Server {
         &self.name
     }
 
-    /// Its part in the cluster.
+    /// Its part in the cluster, as it is now.
     #[must_use]
     pub fn role(&self) -> Role {
-        self.role
+        if self.is_primary.load(Ordering::Relaxed) { Role::Primary } else { Role::Replica }
     }
 
     /// The TCP port, on `127.0.0.1`.
@@ -201,10 +209,13 @@ impl Server {
     /// Not cancel safe: a server whose start is abandoned runs, and may not be ready yet.
     pub async fn start(&self) -> Result<(), Error> {
         let mut process = self.process.lock().await;
-        if process.running().is_some() {
-            return Err(Error::Running { server: self.name.clone() });
-        }
-        self.spawn(&mut process).await
+        self.start_in(&mut process, &[]).await
+    }
+
+    /// The same with options that hold until it is started again.
+    pub(super) async fn start_with(&self, options: &[&str]) -> Result<(), Error> {
+        let mut process = self.process.lock().await;
+        self.start_in(&mut process, options).await
     }
 
     /// Kills the process as a crash would, and reaps it. A server that does not run is left alone.
@@ -243,7 +254,7 @@ impl Server {
     pub async fn restart(&self) -> Result<(), Error> {
         let mut process = self.process.lock().await;
         self.reap(&mut process).await?;
-        self.spawn(&mut process).await
+        self.spawn(&mut process, &[]).await
     }
 
     /// Runs statements as root, over the socket.
@@ -256,6 +267,26 @@ impl Server {
             Ok(outcome) => outcome.map_err(|source| Error::Sql { server: self.name.clone(), source }),
             Err(_) => Err(Error::Silent { server: self.name.clone(), seconds: SQL_PATIENCE.as_secs() }),
         }
+    }
+
+    /// Another part in the cluster, from the next start on.
+    pub(super) fn set_role(&self, role: Role) {
+        self.is_primary.store(role == Role::Primary, Ordering::Relaxed);
+    }
+
+    /// Its `server_id`.
+    pub(super) fn id(&self) -> u32 {
+        self.id.load(Ordering::Relaxed)
+    }
+
+    /// Another `server_id`, from the next start on.
+    pub(super) fn set_id(&self, id: u32) {
+        self.id.store(id, Ordering::Relaxed);
+    }
+
+    /// Where its data is.
+    pub(super) fn data(&self) -> PathBuf {
+        self.folder.join("data")
     }
 
     /// Kills and reaps without a runtime to wait in, for a destructor.
@@ -285,7 +316,14 @@ impl Server {
         std::mem::forget(self.process.get_mut().child.take());
     }
 
-    async fn spawn(&self, process: &mut Process) -> Result<(), Error> {
+    async fn start_in(&self, process: &mut Process, options: &[&str]) -> Result<(), Error> {
+        if process.running().is_some() {
+            return Err(Error::Running { server: self.name.clone() });
+        }
+        self.spawn(process, options).await
+    }
+
+    async fn spawn(&self, process: &mut Process, options: &[&str]) -> Result<(), Error> {
         let files = |source| Error::Files { path: self.log(), source };
         // A killed server leaves them; the lock names a process number that may be in use again.
         for leftover in ["sock", "sock.lock"] {
@@ -293,7 +331,7 @@ impl Server {
         }
         let output = File::options().create(true).append(true).open(self.log()).map_err(files)?;
         let earlier = output.metadata().map_err(files)?.len();
-        let start = Start { argv: self.argv.clone(), output, lifetime: self.lifetime };
+        let start = Start { argv: self.argv_now(options), output, lifetime: self.lifetime };
         let child = start.spawn().await.map_err(|source| Error::Spawn { server: self.name.clone(), source })?;
         let pid = child.id().and_then(|it| it.try_into().ok()).unwrap_or(0);
         self.pid.store(pid, Ordering::Relaxed);
@@ -304,6 +342,16 @@ impl Server {
             self.reap(process).await?;
         }
         outcome
+    }
+
+    fn argv_now(&self, options: &[&str]) -> Vec<OsString> {
+        let mut argv = self.argv.clone();
+        argv.push(format!("--server-id={}", self.id()).into());
+        if self.role() == Role::Replica {
+            argv.push(self.read_only.into());
+        }
+        argv.extend(options.iter().map(OsString::from));
+        argv
     }
 
     /// Waits for the first answer; `earlier` is the length of the log before this start.
@@ -386,7 +434,7 @@ impl Drop for Server {
     }
 }
 
-fn argv(plan: &Plan<'_>, folder: &Path, role: Role, id: u32, port: u16) -> Vec<OsString> {
+fn argv(plan: &Plan<'_>, folder: &Path, port: u16) -> Vec<OsString> {
     let mut argv = plan.installation.argv();
     argv.push("--no-defaults".into());
     argv.extend(as_root().map(OsString::from));
@@ -399,9 +447,7 @@ fn argv(plan: &Plan<'_>, folder: &Path, role: Role, id: u32, port: u16) -> Vec<O
         path_option("--ssl-cert", &plan.certificates.server),
         path_option("--ssl-key", &plan.certificates.server_key),
     ]);
-    argv.extend(
-        [format!("--port={port}"), format!("--report-port={port}"), format!("--server-id={id}")].map(OsString::from),
-    );
+    argv.extend([format!("--port={port}"), format!("--report-port={port}")].map(OsString::from));
     argv.extend(
         [
             "--bind-address=127.0.0.1",
@@ -413,9 +459,6 @@ fn argv(plan: &Plan<'_>, folder: &Path, role: Role, id: u32, port: u16) -> Vec<O
         .map(OsString::from),
     );
     argv.extend(plan.dialect.options(plan.installation));
-    if role == Role::Replica {
-        argv.push(plan.dialect.read_only().into());
-    }
     argv
 }
 

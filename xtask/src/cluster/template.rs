@@ -101,14 +101,19 @@ impl Template {
 
     /// Copies the template to the new folder `to`; a dropped future soon stops copying.
     pub(super) async fn copy(&self, to: &Path) -> Result<(), Error> {
-        let (from, into) = (self.data.clone(), to.to_owned());
-        // The copying thread holds the weak end and stops when the future, with the strong end, is gone.
-        let wanted = Arc::new(());
-        let still_wanted = Arc::downgrade(&wanted);
-        let copied = spawn_blocking(move || copy_folder(&from, &into, &still_wanted)).await;
-        let copied = copied.unwrap_or_else(|panic| Err(io::Error::other(panic)));
-        copied.map_err(|source| Error::Files { path: to.to_owned(), source })
+        copy_data(&self.data, to).await
     }
+}
+
+/// Copies a data folder to the new folder `to`; a dropped future soon stops copying.
+pub(super) async fn copy_data(from: &Path, to: &Path) -> Result<(), Error> {
+    let (source, into) = (from.to_owned(), to.to_owned());
+    // The copying thread holds the weak end and stops when the future, with the strong end, is gone.
+    let wanted = Arc::new(());
+    let still_wanted = Arc::downgrade(&wanted);
+    let copied = spawn_blocking(move || copy_folder(&source, &into, &still_wanted)).await;
+    let copied = copied.unwrap_or_else(|panic| Err(io::Error::other(panic)));
+    copied.map_err(|source| Error::Files { path: to.to_owned(), source })
 }
 
 /// Servers refuse to run as root unless told so in words.

@@ -77,7 +77,9 @@ pub(super) async fn wait_sync(servers: &[Server], dialect: &dyn Dialect) -> Resu
     try_join_all(replicas.map(|it| reach(it, &wait))).await.map(drop)
 }
 
-async fn follow(replica: &Server, primary: &Server, dialect: &dyn Dialect) -> Result<(), Error> {
+/// Makes a replica follow another server than before, or one for the first time, and waits until it does.
+pub(super) async fn follow(replica: &Server, primary: &Server, dialect: &dyn Dialect) -> Result<(), Error> {
+    replica.sql(dialect.stop_replication()).await?;
     for statement in dialect.follow(primary.port()) {
         replica.sql(&statement).await?;
     }

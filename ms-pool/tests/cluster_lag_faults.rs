@@ -1,0 +1,373 @@
+//! Bounds on the lag, on replicas that stop, wait and are asked too much: what a read with a bound returns is never older.
+
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::print_stdout, reason = "what was measured is part of the result")]
+
+#[path = "support/cluster.rs"]
+mod support;
+
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU64, Ordering},
+    },
+    time::{Duration, Instant},
+};
+
+use ms_pool::{Cluster, Counter, Role, Statistics};
+use support::{
+    address, alone, control, direct, eventually, is_mariadb, primary_url, replica_url, section, synced, table,
+};
+use tokio::task::JoinSet;
+
+/// A cluster over the test servers, whose warnings are kept.
+struct Watched {
+    db: Cluster,
+    statistics: Arc<Statistics>,
+    warnings: Arc<Mutex<Vec<String>>>,
+}
+
+impl Watched {
+    fn of(text: String) -> Self {
+        let (statistics, warnings) = (Arc::new(Statistics::default()), Arc::new(Mutex::new(Vec::new())));
+        let heard = Arc::clone(&warnings);
+        let builder = Cluster::builder().config_text("test.json", text).statistics(Arc::clone(&statistics));
+        let db = builder.on_warning(move |it| heard.lock().unwrap().push(it.to_string())).build().unwrap();
+        Self { db, statistics, warnings }
+    }
+
+    /// With a bound on the age of reads, in seconds, and more keys.
+    fn within(age: u32, more: &str) -> Self {
+        let quality = format!(r#"{{"eventual_consistency": {{"age": {age}}}}}"#);
+        Self::of(section(&format!(r#", "filters": {{"quality_of_service": {quality}, "random": {{}}}} {more}"#)))
+    }
+
+    fn warned_of(&self, text: &str) -> bool {
+        self.warnings.lock().unwrap().iter().any(|it| it.contains(text))
+    }
+
+    /// The side that a read runs on.
+    async fn reads_on(&self) -> Role {
+        let mut session = self.db.session();
+        sqlx::query("SELECT 1").execute(&mut session).await.unwrap();
+        session.last_decision().unwrap().role().unwrap()
+    }
+
+    #[track_caller]
+    fn asked(&self) -> u64 {
+        self.statistics.get(Counter::LagAsked)
+    }
+}
+
+async fn on_both(sql: &str) {
+    for name in ["replica1", "replica2"] {
+        control(&format!("sql {name} {sql}")).await;
+    }
+}
+
+fn delay(seconds: u32) -> String {
+    if is_mariadb() {
+        format!("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY={seconds}; START SLAVE")
+    } else {
+        format!("STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_DELAY={seconds}; START REPLICA")
+    }
+}
+
+async fn delay_both(seconds: u32) {
+    for statement in delay(seconds).split("; ") {
+        on_both(statement).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn many_reads_within_a_bound_cost_few_questions_faults() {
+    let _turn = alone().await;
+    let it = Watched::within(60, "");
+    for _ in 0..200 {
+        assert_eq!(it.reads_on().await, Role::Replica);
+    }
+    // Each replica was asked once, and how often it was asked.
+    assert!((2..=4).contains(&it.asked()), "{}", it.asked());
+    assert_eq!(*it.warnings.lock().unwrap(), Vec::<String>::new());
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_stopped_thread_is_found_out_in_time_faults() {
+    let _turn = alone().await;
+    for (thread, what) in [("SQL_THREAD", "the applier is stopped"), ("IO_THREAD", "the receiver is stopped")] {
+        let it = Watched::within(2, "");
+        assert_eq!(it.reads_on().await, Role::Replica);
+        on_both(&format!("STOP REPLICA {thread}")).await;
+        let stopped = Instant::now();
+        while it.reads_on().await == Role::Replica {
+            assert!(stopped.elapsed() < Duration::from_secs(2), "the bound is over");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        eventually("a warning", async || it.warned_of(what)).await;
+        on_both(&format!("START REPLICA {thread}")).await;
+        eventually("the replicas to be used again", async || it.reads_on().await == Role::Replica).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_delayed_replica_is_used_by_those_who_can_wait_faults() {
+    let _turn = alone().await;
+    let name = table("lag_delayed", "id INT").await;
+    delay_both(3).await;
+    let (near, far) = (Watched::within(2, ""), Watched::within(60, ""));
+    // Something to be behind with.
+    let mut primary = direct(&primary_url()).await;
+    let insert = format!("INSERT INTO {name} VALUES (1)");
+    let began = Instant::now();
+    let mut seen_primary = 0;
+    while began.elapsed() < Duration::from_secs(5) {
+        sqlx::query(sqlx::AssertSqlSafe(insert.clone())).execute(&mut primary).await.unwrap();
+        assert_eq!(far.reads_on().await, Role::Replica);
+        // For the first seconds nobody can tell: nothing was there to be applied.
+        seen_primary += u32::from(near.reads_on().await == Role::Primary);
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(near.reads_on().await, Role::Primary);
+    assert!(seen_primary > 10, "{seen_primary}");
+    delay_both(0).await;
+    synced().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_server_that_follows_nobody_is_no_fresh_replica_faults() {
+    let _turn = alone().await;
+    let (host, port) = address(&primary_url());
+    let entry = format!(r#"{{"host": "{host}", "port": {port}, "user": "app", "password": "app", "db": "test"}}"#);
+    let it = Watched::of(format!(
+        r#"{{"shop": {{"master": {{"main": {entry}}}, "slave": {{"copy": {entry}}},
+            "filters": {{"quality_of_service": {{"eventual_consistency": {{"age": 60}}}}, "random": {{}}}}}}}}"#
+    ));
+    for _ in 0..5 {
+        assert_eq!(it.reads_on().await, Role::Primary);
+    }
+    assert!(it.warned_of("replica `copy` answers no reads that set a bound on its lag: it replicates from no server"));
+    assert_eq!(it.warnings.lock().unwrap().iter().filter(|it| it.contains("from no server")).count(), 1);
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn who_may_not_ask_is_told_the_grant_faults() {
+    let _turn = alone().await;
+    let mut primary = direct(&primary_url()).await;
+    let create = "DROP USER IF EXISTS lagless@'%'; CREATE USER lagless@'%' IDENTIFIED BY 'lagless'; \
+                  GRANT SELECT ON test.* TO lagless@'%'";
+    sqlx::raw_sql(create).execute(&mut primary).await.unwrap();
+    synced().await;
+    for url in [replica_url(1), replica_url(2)] {
+        drop(direct(&url.replace("app:app", "lagless:lagless")).await);
+    }
+    let text = section(
+        r#", "filters": {"quality_of_service": {"eventual_consistency": {"age": 60}}, "random": {}},
+            "pool": {"max_connections": 2}"#,
+    );
+    let it =
+        Watched::of(text.replace(r#""user": "app", "password": "app""#, r#""user": "lagless", "password": "lagless""#));
+    assert_eq!(it.reads_on().await, Role::Primary);
+    let privilege = if is_mariadb() { "SLAVE MONITOR" } else { "REPLICATION CLIENT" };
+    let grant = format!("(error 1227); to allow it: `GRANT {privilege} ON *.* TO 'lagless'@'%'`");
+    eventually("a warning", async || it.warned_of(&grant)).await;
+    let asked = it.asked();
+    for _ in 0..20 {
+        assert_eq!(it.reads_on().await, Role::Primary);
+    }
+    assert_eq!(it.asked(), asked, "it is not tried again and again");
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn what_was_seen_before_a_restart_proves_nothing_faults() {
+    let _turn = alone().await;
+    let it = Watched::within(60, r#", "failover": {"strategy": "loop_before_master", "retry_after_s": 1}"#);
+    assert_eq!(it.reads_on().await, Role::Replica);
+    tokio::time::sleep(Duration::from_secs(4)).await; // A server's age is known to three seconds.
+    for name in ["replica1", "replica2"] {
+        control(&format!("kill {name}")).await;
+        control(&format!("start {name}")).await;
+        control(&format!("stop-replication {name}")).await;
+    }
+    // The evidence is young enough, but it is another run's. One statement may still meet a connection from before, and says so.
+    let mut session = it.db.session();
+    let _ = sqlx::query("SELECT 1").execute(&mut session).await;
+    drop(session);
+    for _ in 0..20 {
+        assert_eq!(it.reads_on().await, Role::Primary);
+    }
+    for name in ["replica1", "replica2"] {
+        control(&format!("start-replication {name}")).await;
+    }
+    synced().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_heartbeat_needs_no_privilege_and_shows_what_seconds_hide_faults() {
+    let _turn = alone().await;
+    let name = table("lag_heartbeat", "id INT PRIMARY KEY, at DATETIME(6)").await;
+    let mut primary = direct(&primary_url()).await;
+    let beat = format!("REPLACE INTO {name} VALUES (1, UTC_TIMESTAMP(6))");
+    let monitor = format!(r#", "monitor": {{"heartbeat": {{"table": "test.{name}", "column": "at"}}}}"#);
+    let it = Watched::within(1, &monitor);
+    assert_eq!(it.reads_on().await, Role::Primary, "nothing has beaten yet");
+    eventually("a beat to be seen", async || {
+        sqlx::query(sqlx::AssertSqlSafe(beat.clone())).execute(&mut primary).await.unwrap();
+        it.reads_on().await == Role::Replica
+    })
+    .await;
+    // The primary stands still: its replicas know nothing of it.
+    let stopped = Instant::now();
+    while it.reads_on().await == Role::Replica {
+        assert!(stopped.elapsed() < Duration::from_millis(1100), "the bound is over");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn classic_asks_for_every_statement_and_warns_in_the_originals_words_faults() {
+    let _turn = alone().await;
+    let it = Watched::within(60, r#", "compat": "classic""#);
+    assert_eq!(it.reads_on().await, Role::Replica);
+    control("sql replica1 STOP REPLICA SQL_THREAD").await;
+    control("sql replica2 STOP REPLICA IO_THREAD").await;
+    assert_eq!(it.reads_on().await, Role::Primary, "at once");
+    assert_eq!(
+        *it.warnings.lock().unwrap(),
+        [
+            "SQL error while checking slave for lag (-1): 2000/'Slave_SQL_Running is not 'Yes''",
+            "SQL error while checking slave for lag (-1): 2000/'Slave_IO_Running is not 'Yes''"
+        ]
+    );
+    control("sql replica1 START REPLICA SQL_THREAD").await;
+    control("sql replica2 START REPLICA IO_THREAD").await;
+    eventually("the replicas to be used again", async || it.reads_on().await == Role::Replica).await;
+}
+
+/// What a read with a bound returns is never older than the bound, whatever happens to replication.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn no_read_is_older_than_its_bound_faults() {
+    let _turn = alone().await;
+    let name = table("lag_clock", "id INT PRIMARY KEY, at BIGINT").await;
+    let began = Instant::now();
+    let write = format!("REPLACE INTO {name} VALUES (1, ?)");
+    let mut primary = direct(&primary_url()).await;
+    let mut tasks = JoinSet::new();
+    tasks.spawn(async move {
+        loop {
+            let at = began.elapsed();
+            sqlx::query(sqlx::AssertSqlSafe(write.clone()))
+                .bind(i64::try_from(at.as_micros()).unwrap())
+                .execute(&mut primary)
+                .await
+                .unwrap();
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    });
+    synced().await;
+    let counts = [(); 3].map(|()| Arc::new(AtomicU64::new(0)));
+    for age in [1_u32, 2, 4] {
+        let counts = counts.clone();
+        let select = format!("SELECT at FROM {name}");
+        tasks.spawn(async move {
+            let it = Watched::within(age, "");
+            loop {
+                let mut session = it.db.session();
+                let sent = began.elapsed();
+                let row: Option<(i64,)> =
+                    sqlx::query_as(sqlx::AssertSqlSafe(select.clone())).fetch_optional(&mut session).await.unwrap();
+                let replica = session.last_decision().unwrap().role() == Some(Role::Replica);
+                let value = row.map_or(Duration::ZERO, |(at,)| Duration::from_micros(at.unsigned_abs()));
+                let stale = sent.saturating_sub(value);
+                let behind = replica && stale > Duration::from_millis(200);
+                for (count, by) in counts.iter().zip([true, replica, behind]) {
+                    count.fetch_add(u64::from(by), Ordering::Relaxed);
+                }
+                // The writer pauses, and this machine has other things to do.
+                let allowed = Duration::from_secs(age.into()) + Duration::from_millis(300);
+                assert!(stale <= allowed, "{stale:?} old, {age} s allowed");
+                drop(session);
+                tokio::time::sleep(Duration::from_millis(3)).await;
+            }
+        });
+    }
+    let trouble = async {
+        for _ in 0..2 {
+            for sql in [
+                "STOP REPLICA SQL_THREAD",
+                "START REPLICA SQL_THREAD",
+                "STOP REPLICA IO_THREAD",
+                "START REPLICA IO_THREAD",
+            ] {
+                control(&format!("sql replica1 {sql}")).await;
+                tokio::time::sleep(Duration::from_millis(900)).await;
+                control(&format!("sql replica2 {sql}")).await;
+                tokio::time::sleep(Duration::from_millis(900)).await;
+            }
+            delay_both(2).await;
+            tokio::time::sleep(Duration::from_secs(4)).await;
+            delay_both(0).await;
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    };
+    tokio::select! {
+        () = trouble => {}
+        Some(ended) = tasks.join_next() => panic!("{ended:?}"),
+    }
+    let [reads, on_replicas, behind] = counts.each_ref().map(|it| it.load(Ordering::Relaxed));
+    println!(
+        "{reads} reads, {on_replicas} on replicas, {behind} of these more than 200 ms behind; none beyond its bound"
+    );
+    assert!(behind > 100, "{behind} reads were behind at all");
+    drop(tasks);
+    synced().await;
+}
+
+/// A hundred services with ten tasks each; here they are clusters of one process, which know nothing of each other either.
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_hundred_services_ask_five_times_a_second_together_faults() {
+    const SERVICES: usize = 100;
+    const TASKS: usize = 10;
+    let _turn = alone().await;
+    let pool = r#", "pool": {"max_connections": 1, "acquire_timeout_ms": 60000, "connect_timeout_ms": 30000}"#;
+    let services: Vec<_> = (0..SERVICES).map(|_| Watched::within(60, pool)).collect();
+    let mut tasks = JoinSet::new();
+    let counts = [(); 2].map(|()| Arc::new(AtomicU64::new(0)));
+    for service in &services {
+        for _ in 0..TASKS {
+            let (db, [reads, on_replicas]) = (service.db.clone(), counts.clone());
+            tasks.spawn(async move {
+                loop {
+                    let mut session = db.session();
+                    sqlx::query("SELECT 1").execute(&mut session).await.unwrap();
+                    let replica = session.last_decision().unwrap().role() == Some(Role::Replica);
+                    drop(session);
+                    reads.fetch_add(1, Ordering::Relaxed);
+                    on_replicas.fetch_add(u64::from(replica), Ordering::Relaxed);
+                    tokio::time::sleep(Duration::from_millis(fastrand::u64(500..1500))).await;
+                }
+            });
+        }
+    }
+    let asked = || services.iter().map(Watched::asked).sum::<u64>();
+    // All have asked for the first time; they ask again before a minute is over.
+    tokio::time::sleep(Duration::from_secs(10)).await;
+    let (began, before) = (Instant::now(), asked());
+    counts.iter().for_each(|it| it.store(0, Ordering::Relaxed));
+    tokio::time::sleep(Duration::from_secs(45)).await;
+    let [reads, on_replicas] = counts.each_ref().map(|it| it.load(Ordering::Relaxed));
+    #[allow(clippy::cast_precision_loss, reason = "small numbers")]
+    let rate = (asked() - before) as f64 / 2.0 / began.elapsed().as_secs_f64();
+    println!("{rate:.2} statements per second and replica; {on_replicas} of {reads} reads on replicas");
+    assert!(rate < 5.0, "{rate}");
+    assert!(on_replicas * 10 >= reads * 9, "{on_replicas} of {reads}");
+}
