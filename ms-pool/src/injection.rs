@@ -246,11 +246,17 @@ impl Cluster {
         }
     }
 
-    /// Something has no number. `classic` looks at positions only where somebody hands one over.
-    pub(crate) fn lapse(&self, core: &mut Core) {
-        if self.inner.rules.is_strict() {
+    /// Something has no number.
+    fn lapse(&self, core: &mut Core) {
+        if self.numbers_are_positions() {
             core.written_mut(self).lapse();
         }
+    }
+
+    /// Whether it matters to reads what has no number. `classic` looks at positions only where somebody hands one over, and without
+    /// SQL that asks for numbers the servers' own ids are the positions.
+    fn numbers_are_positions(&self) -> bool {
+        self.inner.rules.is_strict() && self.inner.injection.as_ref().is_some_and(|it| it.source.is_some())
     }
 }
 
@@ -313,8 +319,7 @@ impl Counted {
     const NOTHING: Self = Self { written: None, lapses: 0 };
 
     fn begin(cluster: &Cluster, core: &Core) -> Self {
-        let strict = cluster.inner.rules.is_strict();
-        let written = core.written(cluster).filter(|_| strict).cloned();
+        let written = core.written(cluster).filter(|_| cluster.numbers_are_positions()).cloned();
         let lapses = written.as_ref().map_or(0, |it| it.lapses());
         Self { written, lapses }
     }
@@ -389,3 +394,29 @@ impl Session {
 
 /// How long rows that nobody fetched may hold up a commit.
 const SETTLE_LIMIT: Duration = Duration::from_secs(1);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_counter_is_what_counts_and_can_be_asked() {
+        check(r#""on_commit": "UPDATE t", "fetch_last_gtid": "SELECT 1""#, Some("client-side counter"));
+        check(r#""on_commit": "UPDATE t", "check_for_gtid": "SELECT #GTID""#, Some("client-side counter"));
+        check(r#""fetch_last_gtid": "SELECT 1""#, Some("configured SQL"));
+        check(r#""on_commit": "UPDATE t""#, None);
+        check("", None);
+    }
+
+    #[track_caller]
+    fn check(keys: &str, source: Option<&str>) {
+        let file = format!(
+            r#"{{"shop": {{"master": {{"host": "10.0.0.1"}}, "slave": [], "global_transaction_id_injection": {{{keys}}}}}}}"#
+        );
+        let db = Cluster::builder().config_text("test", file).build().unwrap();
+        assert_eq!(db.warnings(), [], "{keys}");
+        let injection = db.inner.injection.as_ref().unwrap();
+        assert_eq!(injection.source.as_ref().map(|it| it.name()), source, "{keys}");
+        assert_eq!(db.counts(), keys.contains("on_commit"), "{keys}");
+    }
+}

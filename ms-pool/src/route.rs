@@ -95,7 +95,7 @@ impl<'a> Question<'a> {
         let rules = &cluster.inner.rules;
         (request.level, request.must_see) = match &core.facts.must {
             Some(must) => {
-                request.stays = must.stays;
+                request.stays = must.stays.as_ref().map(|stays| stays.server);
                 let unasked = !rules.level_by_filter && rules.level == Quality::Session;
                 (level.or(unasked.then_some(Quality::Session)), MustSee::Position { ask_all: false })
             }
@@ -315,7 +315,7 @@ fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<
 /// Whether the connection to a replica leads to the server that was seen to have what must be seen. A name may lead to another
 /// one since, and a server that was restarted may have lost it.
 #[inline]
-fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
+pub(crate) fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
     let Some(must) = &core.facts.must else { return lag::is_proven(cluster, core, slots, server) };
     cluster.member(server).role == Role::Primary
         || core.trx.bound() == Some(server)
@@ -426,7 +426,7 @@ fn note_read(cluster: &Cluster, core: &mut Core, slot: &Slot, on_primary: bool) 
     if on_primary {
         written.owe(Debt::seen(slot.server, slot.lease.identity()));
     } else {
-        written.reads_from(slot.server);
+        written.reads_from(slot.server, slot.lease.identity());
     }
 }
 

@@ -35,7 +35,7 @@ use crate::{
     injection::{Behind, Counted, Counts, Event},
     pool::{Guarded, Stmt},
     positions::Debt,
-    route::{Routed, note_refused_read, replace, reroute_among},
+    route::{Routed, is_proven, note_refused_read, replace, reroute_among},
     session::{Core, Slot},
     transaction::answered,
     transient::{Tried, Tries},
@@ -123,7 +123,9 @@ pub(crate) fn run<'s>(
             if may_repeat && broke(&error) {
                 session.cluster.count(Counter::ReadRepeated, 1);
                 routed = match Box::pin(replace(session, server)).await {
-                    Ok(()) => routed,
+                    // Behind the name may be another server by now, of which nothing is known.
+                    Ok(()) if is_proven(&session.cluster, &session.core, &session.slots, server) => routed,
+                    Ok(()) => session.route(again, route).await?,
                     // Not the connection, the server is gone. A statement that finds no connection fails over as configured,
                     // and to its caller this one has not found any.
                     Err(error) if error.blames_server() => session.route(again, route).await?,

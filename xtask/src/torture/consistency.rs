@@ -47,6 +47,7 @@ mod world; // servers behind names // looks at them, beside the library
 
 mod clients; // the library under test
 mod hand; // what statements go through
+mod heartbeat; // what an age goes by
 mod users; // those who write and read
 
 /// Users who write and read at the same time.
@@ -129,7 +130,7 @@ pub(crate) async fn run(args: &Args) -> Result<bool, Failed> {
     let step = progress.step(format!("{title}: seed {seed}"));
     let run = torture(args, &world, seed).await?;
     step.finish(&title);
-    let report = Report::of(&run, args.level.promise(), users::AGE);
+    let report = Report::of(&run, args.level.promise(), users::AGE, |it| args.source.notices(it));
     if args.json {
         screen.line(&report.json(&title, seed).to_string())?;
     } else {
@@ -148,7 +149,7 @@ async fn torture(args: &Args, world: &Arc<World>, seed: u64) -> Result<Run, Fail
         world: Arc::clone(world),
         processes: [open(Scope(0))?, open(Scope(1))?],
         promise: args.level.promise(),
-        scopes: Mutex::new(vec![Promise::Process; 2]),
+        scopes: Mutex::new(vec![Promise::OwnWrites; 2]),
         pairs: AtomicU64::new(0),
         failures: Mutex::default(),
         wanted: args.pairs.unwrap_or(u64::MAX),
@@ -156,10 +157,11 @@ async fn torture(args: &Args, world: &Arc<World>, seed: u64) -> Result<Run, Fail
     });
 
     // Dropped on the way out of an error or an interrupt, these end the tasks.
-    let mut looking = JoinSet::new();
+    let mut aside = JoinSet::new();
     for it in world.servers.servers().iter().map(Server::name) {
-        looking.spawn(looking::look(Arc::clone(world), it.to_owned()));
+        aside.spawn(looking::look(Arc::clone(world), it.to_owned()));
     }
+    aside.spawn(heartbeat::beat(Arc::clone(world)));
     let mut users = JoinSet::new();
     for number in 0..USERS {
         users.spawn(User::new(Arc::clone(&company), number, rng.fork()).live());
@@ -175,7 +177,7 @@ async fn torture(args: &Args, world: &Arc<World>, seed: u64) -> Result<Run, Fail
     };
     let wanted = || !over.load(Ordering::Relaxed) && company.goes_on();
     let (mut operations, faults) = tokio::try_join!(all, faults::cause(world, rng.fork(), wanted))?;
-    looking.shutdown().await;
+    aside.shutdown().await;
     for (it, _) in &company.processes {
         it.close().await;
     }

@@ -95,7 +95,7 @@ pub(crate) fn is_promised(promise: Promise, broken: Broken) -> bool {
         (Promise::Nothing, _) => false,
         (Promise::MaxAge(_), broken) => broken == Broken::Staleness,
         (Promise::Session, broken) => broken != Broken::Staleness,
-        (Promise::Process, broken) => matches!(broken, Broken::ReadYourWrites | Broken::SilentLoss),
+        (Promise::OwnWrites, broken) => matches!(broken, Broken::ReadYourWrites | Broken::SilentLoss),
         // It looks at what is there and asks nobody what there was.
         (Promise::Strong, broken) => !matches!(broken, Broken::SilentLoss | Broken::SilentReturn),
     }
@@ -217,7 +217,7 @@ impl<'h> Checker<'h> {
             Promise::MaxAge(age) => age,
             Promise::Strong => Duration::ZERO,
             Promise::Nothing => self.age,
-            Promise::Session | Promise::Process => return None,
+            Promise::Session | Promise::OwnWrites => return None,
         };
         let writes = self.acknowledged.get(&key)?;
         let until = read.began.checked_sub(age)?;

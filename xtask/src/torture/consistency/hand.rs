@@ -47,6 +47,13 @@ impl Hand {
         Self::Session(Box::new(session))
     }
 
+    /// A session of a scope of that level.
+    pub(crate) fn session_of_scope(db: &Db, consistency: Consistency) -> Self {
+        let scope = db.scope();
+        scope.set_consistency(consistency);
+        Self::Session(Box::new(scope.session()))
+    }
+
     /// Another hand of the same scope; `None` where there can be only one.
     pub(crate) fn another(&self) -> Option<Self> {
         match self {

@@ -27,7 +27,7 @@ const RISK: u64 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
     Promised,
-    Process,
+    OwnWrites,
     Aged,
     Control,
 }
@@ -36,7 +36,7 @@ impl Group {
     fn title(self) -> &'static str {
         match self {
             Self::Promised => "the level asked for",
-            Self::Process => "own writes of the process",
+            Self::OwnWrites => "own writes only",
             Self::Aged => "nothing older than a second",
             Self::Control => "nothing",
         }
@@ -45,7 +45,7 @@ impl Group {
     fn key(self) -> &'static str {
         match self {
             Self::Promised => "promised",
-            Self::Process => "process",
+            Self::OwnWrites => "own_writes",
             Self::Aged => "max_age",
             Self::Control => "control",
         }
@@ -93,7 +93,8 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn of(run: &Run, promise: Promise, age: Duration) -> Self {
+    /// Of what `notices` is not true for, nobody could be told.
+    pub(crate) fn of(run: &Run, promise: Promise, age: Duration, notices: impl Fn(Broken) -> bool) -> Self {
         let judged = checker::check(&run.history, age);
         let mut it = Self {
             tallies: tally(&run.history, &judged, &run.sightings, promise),
@@ -108,7 +109,8 @@ impl Report {
         };
         for one in &judged {
             let promise = run.history.scopes[run.history.operations[one.read].scope.index()];
-            let broken = one.missed.iter().filter(|(broken, _)| checker::is_promised(promise, *broken));
+            let counts = |broken| checker::is_promised(promise, broken) && notices(broken);
+            let broken = one.missed.iter().filter(|(broken, _)| counts(*broken));
             it.violations.extend(broken.map(|&(broken, demand)| Violation { broken, read: one.read, demand }));
         }
         it
@@ -135,7 +137,7 @@ impl Report {
     fn all_of_level(&self) -> (u64, u64) {
         let groups: &[_] = match self.promise {
             Promise::Nothing => &[Group::Control],
-            _ => &[Group::Promised, Group::Process],
+            _ => &[Group::Promised, Group::OwnWrites],
         };
         let tallies = groups.iter().filter_map(|it| self.tallies.get(it));
         tallies.fold((0, 0), |(pairs, at_risk), it| (pairs + it.pairs, at_risk + it.at_risk))
@@ -242,7 +244,7 @@ fn tally(history: &History, judged: &[Judged], sightings: &Sightings, promise: P
         };
         let group = match history.scopes[read.scope.index()] {
             Promise::Nothing => Group::Control,
-            Promise::Process => Group::Process,
+            Promise::OwnWrites => Group::OwnWrites,
             Promise::MaxAge(_) => Group::Aged,
             other => {
                 debug_assert_eq!(other, promise);

@@ -77,7 +77,7 @@ fn an_age_is_a_bound_for_what_anybody_wrote() {
 }
 
 #[test]
-fn a_process_reads_what_anybody_wrote_through_it_and_no_more() {
+fn some_are_promised_their_own_writes_and_no_more() {
     check(&[wrote(OWN, 1, 0..1), read(OWN, 0, 2..3)], &[(1, ReadYourWrites)]);
     check(&[wrote(A, 1, 0..1), read(OWN, 1, 2..3), read(OWN, 0, 4..5)], &[]);
 }
@@ -189,7 +189,7 @@ fn check_with(operations: &[Operation], losses: &[Loss], expected: &[(usize, Bro
 
 fn history(operations: &[Operation], losses: &[Loss]) -> History {
     let sessions = [Promise::Session, Promise::Session];
-    let others = [Promise::MaxAge(AGE), Promise::Nothing, Promise::Process, Promise::Strong];
+    let others = [Promise::MaxAge(AGE), Promise::Nothing, Promise::OwnWrites, Promise::Strong];
     let scopes = [&sessions[..], &others].concat();
     History { scopes, operations: operations.to_vec(), losses: losses.to_vec() }
 }
