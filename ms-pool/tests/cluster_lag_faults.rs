@@ -274,11 +274,12 @@ async fn no_read_is_older_than_its_bound_faults() {
     });
     synced().await;
     let counts = [(); 3].map(|()| Arc::new(AtomicU64::new(0)));
-    for age in [1_u32, 2, 4] {
+    // Those who may ask less often than their bound would need go by what has become too old, if by anything.
+    for (age, most) in [(1_u32, 5), (2, 5), (4, 5), (1, 1), (2, 1)] {
         let counts = counts.clone();
         let select = format!("SELECT at FROM {name}");
         tasks.spawn(async move {
-            let it = Watched::within(age, "");
+            let it = Watched::within(age, &format!(r#", "monitor": {{"max_per_second": {most}}}"#));
             loop {
                 let mut session = it.db.session();
                 let sent = began.elapsed();
