@@ -24,7 +24,7 @@
 //!
 //! Numbers are LEB128. A position of one MariaDB domain makes a token of 20 to 30 characters, and a signature adds 27.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD as BASE64};
 use sha2::{Digest, Sha256};
@@ -64,10 +64,10 @@ mod flag {
 /// # Examples
 ///
 /// ```
-/// use std::time::SystemTime;
+/// use std::time::UNIX_EPOCH;
 /// use ms_gtid::{Position, mariadb, token::{Key, TokenError, Tokens}};
 ///
-/// let now = SystemTime::now();
+/// let now = UNIX_EPOCH.elapsed()?;
 /// let shop = Tokens::new("shop").with_keys([Key::new(b"sixteen bytes or more")?]);
 /// let written = Position::from("0-1-42".parse::<mariadb::Gtid>()?);
 ///
@@ -113,11 +113,11 @@ impl Tokens {
     /// has expired.
     ///
     /// ```
-    /// use std::time::SystemTime;
+    /// use std::time::UNIX_EPOCH;
     /// use ms_gtid::{Position, token::{Key, Tokens}};
     ///
     /// let (old, new) = (Key::new(b"the key of last year")?, Key::new(b"the key of this year")?);
-    /// let (position, now) = (Position::counter(42), SystemTime::now());
+    /// let (position, now) = (Position::counter(42), UNIX_EPOCH.elapsed()?);
     /// let before = Tokens::new("shop").with_keys([old.clone()]);
     /// let between = Tokens::new("shop").with_keys([new, old]);
     /// assert_eq!(between.read(&before.issue(&position, now), now)?, position);
@@ -158,18 +158,18 @@ impl Tokens {
         !self.keys.is_empty()
     }
 
-    /// The position as a token of at most [`MAX_TEXT`](Self::MAX_TEXT) characters.
+    /// The position as a token of at most [`MAX_TEXT`](Self::MAX_TEXT) characters. `now` is the time since 1970.
     ///
     /// In place of a position that is too large stands one that asks for more and is shorter:
     /// [widened](crate::mysql::GtidSet::widen), or in the end [saturated](Position::is_saturated).
     #[must_use]
-    pub fn issue(&self, position: &Position, now: SystemTime) -> String {
+    pub fn issue(&self, position: &Position, now: Duration) -> String {
         let mut token = vec![VERSION, 0];
         token.extend(self.cluster_id);
         let mut flags = 0;
         if let Some(lifetime) = self.lifetime {
             flags |= flag::EXPIRES;
-            bytes::put(&mut token, seconds(now).saturating_add(lifetime.as_secs()));
+            bytes::put(&mut token, now.as_secs().saturating_add(lifetime.as_secs()));
         }
         let behind = if self.are_signed() { KeyId::LEN + Key::SIGNATURE } else { 0 };
         flags |= body::write(&mut token, position, MAX_BYTES - behind);
@@ -184,13 +184,13 @@ impl Tokens {
         BASE64.encode(token)
     }
 
-    /// The position in a token.
+    /// The position in a token; `now` is the time since 1970.
     ///
     /// # Errors
     ///
     /// Refuses what [`issue`](Self::issue) has not made with the same name and one of the keys, and what has expired. Nothing of
     /// the position is looked at before the signature was found right.
-    pub fn read(&self, token: &str, now: SystemTime) -> Result<Position, TokenError> {
+    pub fn read(&self, token: &str, now: Duration) -> Result<Position, TokenError> {
         if token.len() > Self::MAX_TEXT {
             return Err(TokenError::TooLong { length: token.len() });
         }
@@ -219,7 +219,7 @@ impl Tokens {
         }
         if flags & flag::EXPIRES != 0 {
             let expires = rest.number("expiry")?;
-            if let Some(ago @ 1..) = seconds(now).checked_sub(expires) {
+            if let Some(ago @ 1..) = now.as_secs().checked_sub(expires) {
                 return Err(TokenError::Expired { ago: Duration::from_secs(ago) });
             }
         }
@@ -235,19 +235,19 @@ impl Tokens {
     /// # Examples
     ///
     /// ```
-    /// use std::time::SystemTime;
+    /// use std::time::UNIX_EPOCH;
     /// use ms_gtid::{Position, mariadb, token::Tokens};
     ///
-    /// let (shop, now) = (Tokens::new("shop"), SystemTime::now());
+    /// let (shop, now) = (Tokens::new("shop"), UNIX_EPOCH.elapsed()?);
     /// let token = |id: &str| shop.issue(&Position::from(id.parse::<mariadb::Gtid>().expect("an id")), now);
     /// let both = shop.read_all([&*token("0-1-42"), &token("7-1-3")], now)?;
     /// assert_eq!(both.mariadb().to_string(), "0-1-42,7-1-3");
-    /// # Ok::<(), ms_gtid::token::TokenError>(())
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn read_all<'t>(
         &self,
         tokens: impl IntoIterator<Item = &'t str>,
-        now: SystemTime,
+        now: Duration,
     ) -> Result<Position, TokenError> {
         let mut all = Position::new();
         for token in tokens {
@@ -275,8 +275,3 @@ impl Tokens {
 
 /// What [`Tokens::MAX_TEXT`] characters of base64 hold.
 const MAX_BYTES: usize = Tokens::MAX_TEXT / 4 * 3;
-
-/// Since 1970; a clock before that says 1970.
-fn seconds(now: SystemTime) -> u64 {
-    now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
-}

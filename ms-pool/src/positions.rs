@@ -32,7 +32,7 @@ pub(crate) use self::{
     fresh::{fetch, forget, is_proven, look},
     known::Known,
     pay::{all_of_primaries, pay},
-    written::{Debt, Must, Written},
+    written::{Debt, Must, Stays, Written},
 };
 
 /// How long a read waits in `strict` where nobody has said.

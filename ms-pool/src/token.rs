@@ -6,7 +6,7 @@
 
 use std::{
     sync::{Arc, PoisonError, RwLock},
-    time::SystemTime,
+    time::{Duration, UNIX_EPOCH},
 };
 
 use ms_filters::Quality;
@@ -68,7 +68,7 @@ impl Cluster {
     ///
     /// As [`at`](Self::at), for the first token that cannot be used.
     pub fn at_all<'t>(&self, tokens: impl IntoIterator<Item = &'t str>) -> Result<Scope, Error> {
-        let position = self.tokens().read_all(tokens, SystemTime::now())?;
+        let position = self.tokens().read_all(tokens, now())?;
         Ok(self.scope_of_token(&position))
     }
 
@@ -135,6 +135,11 @@ impl Scope {
         {
             position = all;
         }
-        Ok(self.cluster().tokens().issue(&position, SystemTime::now()))
+        Ok(self.cluster().tokens().issue(&position, now()))
     }
+}
+
+/// Since 1970; a clock before that says 1970.
+pub(crate) fn now() -> Duration {
+    UNIX_EPOCH.elapsed().unwrap_or_default()
 }

@@ -34,7 +34,7 @@
 //! - any other makes the request's reads go to a primary. Its sender may have written a moment ago, and there is no telling. Nobody
 //!   gains by sending garbage more than by writing; who fears for the primary nonetheless decides for [`Instead::Fresh`].
 //!
-//! Each is counted ([`Counter::TokenRefused`](crate::Counter::TokenRefused)) and, unless it has just expired, warned of.
+//! Each is counted ([`Counter::TokenRefused`]) and, unless it has just expired, warned of.
 //!
 //! What died with a primary fails no request either. It is warned of, and the response takes along a token without it.
 //!
@@ -51,7 +51,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use http::{HeaderName, Request, Response};
@@ -59,7 +59,7 @@ use ms_gtid::Position;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::{Cluster, Consistency, Counter, Error, Scope, TokenError};
+use crate::{Cluster, Consistency, Counter, Error, Scope, TokenError, token::now};
 
 mod carrier; // cookies and headers
 
@@ -206,7 +206,7 @@ where
 impl Shared {
     /// The scope of a request with these headers.
     fn scope_of(&self, headers: &http::HeaderMap) -> Scope {
-        let (tokens, now) = (self.db.tokens(), SystemTime::now());
+        let (tokens, now) = (self.db.tokens(), now());
         let mut position = Position::new();
         let mut instead = None;
         for token in self.carrier.tokens_in(headers) {
@@ -255,7 +255,7 @@ async fn token_of(scope: &Scope) -> Option<(String, Option<Duration>)> {
             warn(&error);
             let stay = STAY.min(tokens.lifetime().unwrap_or(STAY));
             let tokens = tokens.as_ref().clone().with_lifetime(stay);
-            Some((tokens.issue(&Position::saturated(), SystemTime::now()), Some(stay)))
+            Some((tokens.issue(&Position::saturated(), now()), Some(stay)))
         }
     }
 }

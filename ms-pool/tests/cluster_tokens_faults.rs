@@ -188,7 +188,7 @@ async fn a_saturated_position_ends_with_the_next_write() {
     let mut position = ms_pool::ms_gtid::Position::new();
     values.for_each(|it| position.merge(&ms_pool::ms_gtid::Position::value(it)));
     assert!(position.is_saturated());
-    let token = db.tokens().issue(&position, std::time::SystemTime::now());
+    let token = db.tokens().issue(&position, std::time::UNIX_EPOCH.elapsed().unwrap());
 
     let scope = db.at(&token).unwrap();
     assert_eq!(count(&scope, &table).await, (0, port(&primary_url())));
@@ -232,7 +232,7 @@ fn a_section_says_how_tokens_are_made() {
     let db = section(&format!(r#"{{"keys": [{{"file": "{}"}}], "lifetime_s": 60}}"#, file.display())).unwrap();
     let tokens = db.tokens();
     assert_eq!((tokens.cluster(), tokens.lifetime()), ("shop", Some(Duration::from_secs(60))));
-    let now = std::time::SystemTime::now();
+    let now = std::time::UNIX_EPOCH.elapsed().unwrap();
     let position = ms_pool::ms_gtid::Position::counter(1);
     let same = Tokens::new("shop").with_keys([key("a")]);
     assert_eq!(same.read(&tokens.issue(&position, now), now), Ok(position));
@@ -259,7 +259,7 @@ fn a_cluster_of_urls_is_called_after_its_primary() {
     let db = build("mysql://app@10.0.0.1/shop");
     assert_eq!(db.tokens().cluster(), "tcp://10.0.0.1:3306");
     let elsewhere = build("mysql://app@10.0.0.9/shop");
-    let token = db.tokens().issue(&ms_pool::ms_gtid::Position::counter(1), std::time::SystemTime::now());
+    let token = db.tokens().issue(&ms_pool::ms_gtid::Position::counter(1), std::time::UNIX_EPOCH.elapsed().unwrap());
     assert!(db.at(&token).is_ok());
     assert_eq!(refusal(elsewhere.at(&token)), TokenError::Foreign { expected: "tcp://10.0.0.9:3306".into() });
     assert_eq!(refusal(db.at("x y")), TokenError::Malformed { part: "base64" });

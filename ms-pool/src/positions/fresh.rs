@@ -5,7 +5,7 @@ use ms_filters::{Freshness, ServerIx};
 use ms_gtid::{Coverage, Position, source::Server};
 use tokio::time::{Instant, sleep};
 
-use super::{Must, Written, ask, ask::Asked, lost, pay, wait::wait};
+use super::{Must, Stays, Written, ask, ask::Asked, lost, pay, wait::wait};
 use crate::{
     Cluster, Error,
     pool::Lease,
@@ -23,7 +23,7 @@ const LEAVING: Duration = Duration::from_millis(200);
 /// Whether a server has what must be seen, from memory.
 pub(crate) fn look(cluster: &Cluster, slots: &[Slot], must: &Must, server: ServerIx) -> Freshness {
     // What the session's replica has shown may be more than is known of it.
-    if must.owes || must.stays.is_some_and(|stays| stays != server) || is_in_the_past(slots, server) {
+    if must.owes || must.stays.as_ref().is_some_and(|stays| stays.server != server) || is_in_the_past(slots, server) {
         return Freshness::Unknown;
     }
     match cluster.positions().known(server).covers(&must.position) {
@@ -38,8 +38,13 @@ fn is_in_the_past(slots: &[Slot], server: ServerIx) -> bool {
     slots.iter().any(|slot| slot.server == server && slot.lease.has_transaction())
 }
 
-/// Whether the server that a connection leads to was seen to have what must be seen.
+/// Whether the server that a connection leads to was seen to have what must be seen, and is the one that was read from last if
+/// that has shown more.
 pub(crate) fn is_proven(cluster: &Cluster, must: &Must, server: ServerIx, lease: &Lease) -> bool {
+    if must.stays.as_ref().is_some_and(|stays| stays.server == server && !stays.identity.is_same_run(lease.identity()))
+    {
+        return false;
+    }
     cluster.positions().known(server).covers_at(lease.identity(), &must.position) == Coverage::Reached
 }
 
@@ -89,9 +94,10 @@ async fn strict(
     let must = written.must_as_of(Some(as_of));
     let until = Instant::now() + cluster.positions().wait();
     let reached = |server: &ServerIx| cluster.positions().known(*server).covers(&must.position) == Coverage::Reached;
-    if let Some(stays) = must.stays {
-        let there = replicas.contains(&stays) && !cluster.member(stays).pool.is_avoided();
-        if there && (reached(&stays) || wait(cluster, stays, &must.position, until).await) {
+    if let Some(stays) = &must.stays {
+        let server = stays.server;
+        let there = replicas.contains(&server) && !cluster.member(server).pool.is_avoided();
+        if there && (reached(&server) || wait(cluster, server, &must.position, until).await) {
             return Ok(());
         }
         if !leave(cluster, stays, written).await {
@@ -101,7 +107,8 @@ async fn strict(
         return Ok(());
     }
     let must = written.must_as_of(Some(as_of));
-    let asked = replicas.iter().filter(|it| Some(**it) != must.stays && !cluster.member(**it).pool.is_avoided());
+    let stays = must.stays.as_ref().map(|stays| stays.server);
+    let asked = replicas.iter().filter(|it| Some(**it) != stays && !cluster.member(**it).pool.is_avoided());
     let mut waits: FuturesUnordered<_> = asked.map(|it| wait(cluster, *it, &must.position, until)).collect();
     while let Some(reached) = waits.next().await {
         if reached {
@@ -114,17 +121,21 @@ async fn strict(
 
 /// Another server may take the place of the replica read from as soon as it has all that this one had; `false` when nobody
 /// can tell what that was.
-async fn leave(cluster: &Cluster, stays: ServerIx, written: &Written) -> bool {
-    let pool = &cluster.member(stays).pool;
+async fn leave(cluster: &Cluster, stays: &Stays, written: &Written) -> bool {
+    let Stays { server, identity } = stays;
+    let pool = &cluster.member(*server).pool;
     if pool.is_avoided() {
         return false;
     }
     let Ok(mut lease) = pool.lease(Instant::now() + LEAVING).await else { return false };
-    let Some(source) = ask::source(cluster, stays, &mut lease).await else { return false };
+    if !identity.is_same_run(lease.identity()) {
+        return false;
+    }
+    let Some(source) = ask::source(cluster, *server, &mut lease).await else { return false };
     match ask::whole(&*source, &mut lease).await {
         Some(position) => {
             written.require(&position);
-            written.leaves(stays);
+            written.leaves(*server);
             true
         }
         None => false,

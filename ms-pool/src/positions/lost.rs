@@ -12,6 +12,7 @@ use tokio::time::{Duration, Instant};
 use super::{Must, Written, ask, pay::told};
 use crate::{
     Cluster, Error,
+    pool::{Lease, Phase},
     session::{Core, Slots},
 };
 
@@ -36,33 +37,40 @@ pub(super) async fn check(
         return Ok(());
     }
     let pool = core.pool(cluster, primary);
-    let mut leased = None;
-    let lease = match slots.use_now(primary).filter(|slot| slot.lease.is_ready() && !slot.lease.is_outdated()) {
-        Some(slot) => &mut slot.lease,
-        None => match pool.lease(Instant::now() + LIMIT).await {
-            Ok(lease) => leased.insert(lease),
+    let mut found = None;
+    if let Some(slot) = slots.use_now(primary).filter(|slot| slot.lease.is_ready() && !slot.lease.is_outdated()) {
+        found = missing(cluster, primary, &mut slot.lease, &must.position).await;
+    }
+    let until = Instant::now() + LIMIT;
+    // A primary that died has left connections behind. Each round takes one off, so the next ones are alive or new.
+    while found.is_none() && Instant::now() < until {
+        found = match pool.lease(until).await {
+            Ok(mut lease) => missing(cluster, primary, &mut lease, &must.position).await,
             Err(error) if error.blames_server() => return nobody_knows(cluster, primary, must, written),
             Err(_) => return Ok(()),
-        },
-    };
-    let Some(source) = ask::source(cluster, primary, lease).await else { return Ok(()) };
-    // Asked as one that is its own source, and as one that was a replica once.
-    for replicates in [false, true] {
-        let of = Server { replicates };
-        let asked = ask::check(cluster, (primary, lease), &*source, &must.position, of, Duration::ZERO).await;
-        if asked.is_err() || asked.is_ok_and(|it| it == ask::Asked::All) {
-            return Ok(());
-        }
+        };
     }
-    let known = cluster.positions().known(primary);
-    let Some(evidence) = known.evidence_at(lease.identity()) else { return Ok(()) };
-    let lost = must.position.subtract(&evidence);
-    if lost.is_empty() {
-        return Ok(());
-    }
+    let Some(lost) = found.filter(|it| !it.is_empty()) else { return Ok(()) };
     written.give_up(&lost);
     let lost = Err(Error::PositionLost { server: Arc::clone(pool.server()), lost: lost.to_string().into() });
     told(cluster, written, lost)
+}
+
+/// What the server lacks, nothing where it cannot tell; `None` when the connection broke.
+async fn missing(cluster: &Cluster, server: ServerIx, lease: &mut Lease, position: &Position) -> Option<Position> {
+    if let Some(source) = ask::source(cluster, server, lease).await {
+        // Asked as one that is its own source, and as one that was a replica once.
+        for replicates in [false, true] {
+            let of = Server { replicates };
+            let asked = ask::check(cluster, (server, lease), &*source, position, of, Duration::ZERO).await;
+            if asked.is_err() || asked.is_ok_and(|it| it == ask::Asked::All) {
+                return (lease.phase() != Phase::Broken).then(Position::new);
+            }
+        }
+        let evidence = cluster.positions().known(server).evidence_at(lease.identity());
+        return Some(evidence.map_or_else(Position::new, |evidence| position.subtract(&evidence)));
+    }
+    (lease.phase() != Phase::Broken).then(Position::new)
 }
 
 /// No replica has it and the primary cannot be asked: it may be lost, or come back with the primary. Whoever is told can decide;

@@ -40,7 +40,18 @@ struct State {
     debts: Vec<Debt>,
     /// Counts what was owed so far: the time by which a reader tells what came before it.
     now: u64,
-    stays: Option<ServerIx>,
+    stays: Option<Stays>,
+    /// Something was written that `on_commit` has not counted, so that no position of configured SQL includes it.
+    uncounted: bool,
+    /// How often that came about.
+    lapses: u32,
+}
+
+/// The replica read from last. Behind its name may be another server by now, which need not have what this one has shown.
+#[derive(Clone, Debug)]
+pub(crate) struct Stays {
+    pub(crate) server: ServerIx,
+    pub(crate) identity: Arc<Identity>,
 }
 
 /// Something was written there, or seen, and its position is not known yet.
@@ -93,7 +104,7 @@ pub(crate) struct Must {
     /// What is owed later is not this reader's concern. (Where many write through one handle, something always is.)
     pub(crate) as_of: u64,
     /// The replica read from last: what it showed may be more than the position.
-    pub(crate) stays: Option<ServerIx>,
+    pub(crate) stays: Option<Stays>,
 }
 
 impl Written {
@@ -130,7 +141,7 @@ impl Written {
         let state = self.state();
         let as_of = as_of.unwrap_or(state.now);
         let owes = state.debts.iter().any(|debt| debt.since < as_of);
-        Must { position: Arc::clone(&state.position), owes, as_of, stays: state.stays }
+        Must { position: Arc::clone(&state.position), owes, as_of, stays: state.stays.clone() }
     }
 
     /// Something was written or seen whose position is not known.
@@ -190,16 +201,39 @@ impl Written {
         self.any.store(true, Ordering::Release);
     }
 
+    /// Something was written that is not counted.
+    pub(crate) fn lapse(&self) {
+        let mut state = self.state();
+        state.uncounted = true;
+        state.lapses = state.lapses.wrapping_add(1);
+    }
+
+    /// How often something was not counted so far.
+    pub(crate) fn lapses(&self) -> u32 {
+        self.state().lapses
+    }
+
+    /// Something was counted that was begun when there were so many lapses. All that was written before is included in it.
+    pub(crate) fn counted(&self, lapses: u32) {
+        let mut state = self.state();
+        state.uncounted &= state.lapses != lapses;
+    }
+
+    /// Whether something is not counted, and not included in what was counted since.
+    pub(crate) fn is_uncounted(&self) -> bool {
+        self.state().uncounted
+    }
+
     /// It reads from this replica now.
-    pub(crate) fn reads_from(&self, replica: ServerIx) {
-        self.state().stays = Some(replica);
+    pub(crate) fn reads_from(&self, server: ServerIx, identity: &Arc<Identity>) {
+        self.state().stays = Some(Stays { server, identity: Arc::clone(identity) });
         self.any.store(true, Ordering::Release);
     }
 
     /// It has left the replica it read from; what that one had is in the position.
     pub(crate) fn leaves(&self, replica: ServerIx) {
         let mut state = self.state();
-        if state.stays == Some(replica) {
+        if state.stays.as_ref().is_some_and(|stays| stays.server == replica) {
             state.stays = None;
         }
     }

@@ -37,7 +37,7 @@ fn watched() -> Watched {
 }
 
 fn issued(tokens: &Tokens, count: u64) -> String {
-    tokens.issue(&Position::counter(count), SystemTime::now())
+    tokens.issue(&Position::counter(count), now())
 }
 
 fn headers(cookies: &[&str]) -> http::HeaderMap {
@@ -92,7 +92,7 @@ fn what_cannot_be_used_is_as_good_as_a_write() {
 
 #[test]
 fn what_has_expired_is_as_good_as_nothing() {
-    let long_ago = SystemTime::now() - Duration::from_secs(2 * 86_400);
+    let long_ago = now() - Duration::from_secs(2 * 86_400);
     let expired = tokens("a").issue(&Position::counter(5), long_ago);
     check(&[&expired], &Position::new(), false, None);
 }

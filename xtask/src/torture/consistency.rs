@@ -31,7 +31,7 @@ use self::{
     report::Report,
     sightings::Sightings,
     users::{Company, KEYS_EACH, User, lock},
-    world::{Failed, World},
+    world::{Failed, Records, World},
 };
 use crate::screen::Screen;
 
@@ -47,6 +47,7 @@ mod world; // servers behind names // looks at them, beside the library
 
 mod clients; // the library under test
 mod hand; // what statements go through
+mod heartbeat; // what an age goes by
 mod users; // those who write and read
 
 /// Users who write and read at the same time.
@@ -129,7 +130,7 @@ pub(crate) async fn run(args: &Args) -> Result<bool, Failed> {
     let step = progress.step(format!("{title}: seed {seed}"));
     let run = torture(args, &world, seed).await?;
     step.finish(&title);
-    let report = Report::of(&run, args.level.promise(), users::AGE);
+    let report = Report::of(&run, args.level.promise(), users::AGE, |it| args.source.notices(it));
     if args.json {
         screen.line(&report.json(&title, seed).to_string())?;
     } else {
@@ -143,12 +144,12 @@ async fn torture(args: &Args, world: &Arc<World>, seed: u64) -> Result<Run, Fail
     let mut rng = Rng::with_seed(seed);
     let longest = args.pairs.map_or(Duration::from_secs(DEFAULT_SECONDS), |_| LONGEST);
     let began = world.now();
-    let mut open = || clients::open(world, args.source, rng.u64(..));
+    let mut open = |scope| Ok::<_, Failed>((clients::open(world, args.source, scope, rng.u64(..))?, scope));
     let company = Arc::new(Company {
         world: Arc::clone(world),
-        processes: [(open()?, Scope(0)), (open()?, Scope(1))],
+        processes: [open(Scope(0))?, open(Scope(1))?],
         promise: args.level.promise(),
-        scopes: Mutex::new(vec![Promise::Process; 2]),
+        scopes: Mutex::new(vec![Promise::OwnWrites; 2]),
         pairs: AtomicU64::new(0),
         failures: Mutex::default(),
         wanted: args.pairs.unwrap_or(u64::MAX),
@@ -156,10 +157,11 @@ async fn torture(args: &Args, world: &Arc<World>, seed: u64) -> Result<Run, Fail
     });
 
     // Dropped on the way out of an error or an interrupt, these end the tasks.
-    let mut looking = JoinSet::new();
+    let mut aside = JoinSet::new();
     for it in world.servers.servers().iter().map(Server::name) {
-        looking.spawn(looking::look(Arc::clone(world), it.to_owned()));
+        aside.spawn(looking::look(Arc::clone(world), it.to_owned()));
     }
+    aside.spawn(heartbeat::beat(Arc::clone(world)));
     let mut users = JoinSet::new();
     for number in 0..USERS {
         users.spawn(User::new(Arc::clone(&company), number, rng.fork()).live());
@@ -174,13 +176,14 @@ async fn torture(args: &Args, world: &Arc<World>, seed: u64) -> Result<Run, Fail
         Ok(operations)
     };
     let wanted = || !over.load(Ordering::Relaxed) && company.goes_on();
-    let (operations, faults) = tokio::try_join!(all, faults::cause(world, rng.fork(), wanted))?;
-    looking.shutdown().await;
+    let (mut operations, faults) = tokio::try_join!(all, faults::cause(world, rng.fork(), wanted))?;
+    aside.shutdown().await;
     for (it, _) in &company.processes {
         it.close().await;
     }
 
-    let (sightings, losses, diary) = world.records();
+    let Records { sightings, losses, told, diary } = world.records();
+    operations.extend(told);
     let scopes = std::mem::take(&mut *lock(&company.scopes));
     let failures = std::mem::take(&mut *lock(&company.failures));
     Ok(Run {

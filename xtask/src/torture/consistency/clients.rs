@@ -3,12 +3,17 @@
 //! Each is a cluster of its own, with connections and knowledge of its own, over the same three names. What one of them has
 //! learned the other does not know, so a position that goes from one to the other has to carry everything.
 
+use std::sync::Arc;
+
 use ms_pool::{Cluster as Db, Consistency};
 use serde_json::{Value, json};
 use xtask::provision::Flavor;
 
 use super::{
-    history::Promise,
+    checker::Broken,
+    hand::told_by_warning,
+    heartbeat,
+    history::{Operation, Promise, Scope},
     world::{Failed, PRIMARY, REPLICAS, World},
 };
 
@@ -19,7 +24,7 @@ pub(crate) enum Source {
     Server,
     /// All that the primary has executed; MySQL, where nothing better is allowed
     Executed,
-    /// A table that counts commits
+    /// A table that counts commits; it cannot tell that a write was lost
     Counter,
 }
 
@@ -30,6 +35,12 @@ impl Source {
             Self::Executed => "executed",
             Self::Counter => "counter",
         }
+    }
+
+    /// Whether positions from here show that.
+    pub(crate) fn notices(self, broken: Broken) -> bool {
+        // The new primary goes on counting from what it has, and soon has the number of the write that it has not.
+        self != Self::Counter || !matches!(broken, Broken::SilentLoss | Broken::SilentReturn)
     }
 
     /// Whether there is such a thing.
@@ -81,7 +92,7 @@ impl Level {
 /// What has to be asked of the library for a promise.
 pub(crate) fn consistency(promise: Promise) -> Consistency {
     match promise {
-        Promise::Session | Promise::Process => Consistency::SESSION,
+        Promise::Session | Promise::OwnWrites => Consistency::SESSION,
         Promise::MaxAge(age) => Consistency::max_age(age),
         Promise::Strong => Consistency::Strong,
         Promise::Nothing => Consistency::EVENTUAL,
@@ -105,6 +116,8 @@ pub(crate) async fn prepare(world: &World, source: Source) -> Result<(), Failed>
         statements.push("CREATE TABLE test.torture_counter (count BIGINT NOT NULL) ENGINE=InnoDB".to_owned());
         statements.push("INSERT INTO test.torture_counter VALUES (0)".to_owned());
     }
+    statements.push(format!("CREATE TABLE {} (ts DATETIME(6) NOT NULL) ENGINE=InnoDB", heartbeat::TABLE));
+    statements.push(format!("INSERT INTO {} VALUES (UTC_TIMESTAMP(6))", heartbeat::TABLE));
     for statement in statements {
         world.sql(PRIMARY, &statement).await?;
     }
@@ -112,10 +125,18 @@ pub(crate) async fn prepare(world: &World, source: Source) -> Result<(), Failed>
     Ok(())
 }
 
-/// A process of clients.
-pub(crate) fn open(world: &World, source: Source, seed: u64) -> Result<Db, Failed> {
+/// A process of clients, the scope of whose own handle is `scope`.
+pub(crate) fn open(world: &Arc<World>, source: Source, scope: Scope, seed: u64) -> Result<Db, Failed> {
     let text = section(|name| world.port_of_name(name), source).to_string();
-    Db::builder().config_text("torture.json", text).section("torture").seed(seed).build().map_err(Failed::Clients)
+    let told = Arc::clone(world);
+    let builder = Db::builder().config_text("torture.json", text).section("torture").seed(seed);
+    let builder = builder.on_warning(move |warning| {
+        if let Some(deed) = told_by_warning(&warning.to_string()) {
+            let now = told.now();
+            told.told(Operation { scope, began: now, ended: now, deed });
+        }
+    });
+    builder.build().map_err(Failed::Clients)
 }
 
 fn section(port: impl Fn(&str) -> u16, source: Source) -> Value {
@@ -128,6 +149,7 @@ fn section(port: impl Fn(&str) -> u16, source: Source) -> Value {
         "replicas": { REPLICAS[0]: server(REPLICAS[0]), REPLICAS[1]: server(REPLICAS[1]) },
         "filters": { "roundrobin": {} },
         "failover": { "strategy": "loop_before_primary", "retry_after_s": 1 },
+        "monitor": { "heartbeat": { "table": heartbeat::TABLE } },
         // A frozen server must not hold a task for longer than the fault lasts.
         "pool": { "max_connections": 64, "statement_timeout_ms": 3000 },
     });

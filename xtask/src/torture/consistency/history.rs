@@ -27,8 +27,9 @@ impl Scope {
 pub(crate) enum Promise {
     /// To read what it wrote, and never to read back in time.
     Session,
-    /// To read what anybody wrote through it. It is many at once, so what one of them has read binds nobody else.
-    Process,
+    /// To read what was written through it, and no more: a session, and the cluster's own handle, which is many at once, so that
+    /// what one of them has read binds nobody else.
+    OwnWrites,
     /// To read nothing that is older.
     MaxAge(Duration),
     /// To read what is newest, whatever became of what was there before.
@@ -59,6 +60,8 @@ pub(crate) enum Deed {
     HandedOver { to: Scope },
     /// It was told that something it had to see is lost.
     ToldOfLoss,
+    /// It was told that something it had to see may be missing, because nobody can be asked.
+    ToldOfDoubt,
 }
 
 /// The primary died, and another server took its place that did not have everything.

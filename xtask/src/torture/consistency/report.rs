@@ -27,7 +27,7 @@ const RISK: u64 = 10;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Group {
     Promised,
-    Process,
+    OwnWrites,
     Aged,
     Control,
 }
@@ -36,7 +36,7 @@ impl Group {
     fn title(self) -> &'static str {
         match self {
             Self::Promised => "the level asked for",
-            Self::Process => "own writes of the process",
+            Self::OwnWrites => "own writes only",
             Self::Aged => "nothing older than a second",
             Self::Control => "nothing",
         }
@@ -45,7 +45,7 @@ impl Group {
     fn key(self) -> &'static str {
         match self {
             Self::Promised => "promised",
-            Self::Process => "process",
+            Self::OwnWrites => "own_writes",
             Self::Aged => "max_age",
             Self::Control => "control",
         }
@@ -84,7 +84,8 @@ pub(crate) struct Report {
     violations: Vec<Violation>,
     /// What the scopes of the level asked for were promised.
     promise: Promise,
-    told: u64,
+    told_of_loss: usize,
+    told_of_doubt: usize,
     faults: Vec<(&'static str, u32)>,
     lost: usize,
     failures: BTreeMap<String, u64>,
@@ -92,13 +93,15 @@ pub(crate) struct Report {
 }
 
 impl Report {
-    pub(crate) fn of(run: &Run, promise: Promise, age: Duration) -> Self {
+    /// Of what `notices` is not true for, nobody could be told.
+    pub(crate) fn of(run: &Run, promise: Promise, age: Duration, notices: impl Fn(Broken) -> bool) -> Self {
         let judged = checker::check(&run.history, age);
         let mut it = Self {
             tallies: tally(&run.history, &judged, &run.sightings, promise),
             violations: Vec::new(),
             promise,
-            told: run.history.operations.iter().filter(|it| it.deed == Deed::ToldOfLoss).count() as u64,
+            told_of_loss: run.history.operations.iter().filter(|it| it.deed == Deed::ToldOfLoss).count(),
+            told_of_doubt: run.history.operations.iter().filter(|it| it.deed == Deed::ToldOfDoubt).count(),
             faults: run.faults.iter().map(|(fault, times)| (fault.title(), *times)).collect(),
             lost: run.history.losses.len(),
             failures: run.failures.clone(),
@@ -106,7 +109,8 @@ impl Report {
         };
         for one in &judged {
             let promise = run.history.scopes[run.history.operations[one.read].scope.index()];
-            let broken = one.missed.iter().filter(|(broken, _)| checker::is_promised(promise, *broken));
+            let counts = |broken| checker::is_promised(promise, broken) && notices(broken);
+            let broken = one.missed.iter().filter(|(broken, _)| counts(*broken));
             it.violations.extend(broken.map(|&(broken, demand)| Violation { broken, read: one.read, demand }));
         }
         it
@@ -133,7 +137,7 @@ impl Report {
     fn all_of_level(&self) -> (u64, u64) {
         let groups: &[_] = match self.promise {
             Promise::Nothing => &[Group::Control],
-            _ => &[Group::Promised, Group::Process],
+            _ => &[Group::Promised, Group::OwnWrites],
         };
         let tallies = groups.iter().filter_map(|it| self.tallies.get(it));
         tallies.fold((0, 0), |(pairs, at_risk), it| (pairs + it.pairs, at_risk + it.at_risk))
@@ -157,7 +161,8 @@ impl Report {
             "violations": self.violations.len(),
             "good": self.is_good(),
             "groups": groups,
-            "told_of_loss": self.told,
+            "told_of_loss": self.told_of_loss,
+            "told_of_doubt": self.told_of_doubt,
             "failed_statements": self.failures,
             "failovers_with_loss": self.lost,
             "faults": self.faults.iter().map(|(title, times)| json!({ "fault": title, "times": times })).collect::<Vec<_>>(),
@@ -189,8 +194,10 @@ impl Report {
         let failures: Vec<_> = self.failures.iter().map(|(text, times)| format!("{times} times {text}")).collect();
         screen.paragraph(&format!(
             "Pairs are writes that their scope has read again. A read is at risk when a replica that might have answered lacked, provably, \
-             what its scope had written. Scopes were told of lost writes {} times. Statements failed: {}.",
-            self.told,
+             what its scope had written. Scopes were told of lost writes {} times, and {} times of writes that nobody could be asked for. \
+             Statements failed: {}.",
+            self.told_of_loss,
+            self.told_of_doubt,
             if failures.is_empty() { "none".to_owned() } else { failures.join(", ") },
         ))?;
         for it in self.examples(&run.history) {
@@ -237,7 +244,7 @@ fn tally(history: &History, judged: &[Judged], sightings: &Sightings, promise: P
         };
         let group = match history.scopes[read.scope.index()] {
             Promise::Nothing => Group::Control,
-            Promise::Process => Group::Process,
+            Promise::OwnWrites => Group::OwnWrites,
             Promise::MaxAge(_) => Group::Aged,
             other => {
                 debug_assert_eq!(other, promise);
@@ -271,7 +278,7 @@ fn story(violation: &Violation, run: &Run) -> Vec<String> {
         let concerns = match it.deed {
             Deed::Wrote { key: of, .. } | Deed::TriedToWrite { key: of, .. } | Deed::Read { key: of, .. } => of == key,
             Deed::HandedOver { to } => return to == read.scope,
-            Deed::ToldOfLoss => true,
+            Deed::ToldOfLoss | Deed::ToldOfDoubt => true,
         };
         concerns && it.scope == read.scope && it.began > by.began && it.began < read.began
     });
@@ -282,7 +289,8 @@ fn story(violation: &Violation, run: &Run) -> Vec<String> {
     lines.extend(run.diary.iter().filter(|(at, _)| around.contains(at)).map(|(at, text)| (*at, format!("[{text}]"))));
     for (name, list) in &run.sightings.behind {
         let changes = list.iter().filter(|(since, _)| around.contains(since));
-        lines.extend(changes.map(|(since, server)| (*since, format!("[the name `{name}` leads to server `{server}`]"))));
+        lines
+            .extend(changes.map(|(since, server)| (*since, format!("[the name `{name}` leads to server `{server}`]"))));
     }
     lines.sort();
     lines.into_iter().map(|(at, text)| format!("  {:>12.6} s  {text}", at.as_secs_f64())).collect()
@@ -300,6 +308,7 @@ fn told(it: &Operation, run: &Run) -> String {
         }
         Deed::HandedOver { to } => format!("handed its position to scope {}", to.0),
         Deed::ToldOfLoss => "was told of a loss".to_owned(),
+        Deed::ToldOfDoubt => "was told that something may be missing".to_owned(),
     };
     format!("scope {scope} {what} ({took:.1} ms)")
 }

@@ -21,7 +21,7 @@ use tokio::time::sleep;
 
 use super::{
     clients,
-    hand::{Hand, Manner, tells_of_loss},
+    hand::{Hand, Manner, told_by},
     history::{Deed, Key, Operation, Promise, Scope, Version},
     world::World,
 };
@@ -162,8 +162,12 @@ impl User {
         };
         let (promise, scope, hand) = match self.rng.u8(..5) {
             // What it promises is for all who use it.
-            0 if promise == Promise::Session => (Promise::Process, own, Hand::Process(db)),
-            1 => (promise, self.company.scope(promise), Hand::session(&db, consistency)),
+            0 if promise == Promise::Session => (Promise::OwnWrites, own, Hand::Process(db)),
+            1 if self.rng.bool() => {
+                let promise = if promise == Promise::Session { Promise::OwnWrites } else { promise };
+                (promise, self.company.scope(promise), Hand::session(&db, consistency))
+            }
+            1 => (promise, self.company.scope(promise), Hand::session_of_scope(&db, consistency)),
             _ => (promise, self.company.scope(promise), Hand::scope(&db, consistency)),
         };
         Visit { home, scope, promise, hand, pace, habit }
@@ -179,7 +183,7 @@ impl User {
         let own = self.rng.usize(..self.keys.len());
         let key = self.keys[own].0;
         let wrote = self.write(visit, own).await;
-        let is_level = visit.promise == self.company.promise || visit.promise == Promise::Process;
+        let is_level = visit.promise == self.company.promise || visit.promise == Promise::OwnWrites;
         if self.read(visit, key).await && wrote && is_level {
             self.company.pairs.fetch_add(1, Ordering::Relaxed);
         }
@@ -287,8 +291,8 @@ impl User {
     }
 
     async fn failed(&mut self, scope: Scope, began: Duration, error: &sqlx::Error) {
-        if Error::of(error).is_some_and(tells_of_loss) {
-            self.note(scope, began, Deed::ToldOfLoss);
+        if let Some(told) = Error::of(error).and_then(told_by) {
+            self.note(scope, began, told);
         }
         self.company.failed(error);
         // A server is down: whoever asks again at once only makes it worse.

@@ -77,7 +77,7 @@ fn an_age_is_a_bound_for_what_anybody_wrote() {
 }
 
 #[test]
-fn a_process_reads_what_anybody_wrote_through_it_and_no_more() {
+fn some_are_promised_their_own_writes_and_no_more() {
     check(&[wrote(OWN, 1, 0..1), read(OWN, 0, 2..3)], &[(1, ReadYourWrites)]);
     check(&[wrote(A, 1, 0..1), read(OWN, 1, 2..3), read(OWN, 0, 4..5)], &[]);
 }
@@ -129,6 +129,19 @@ fn what_was_lost_is_owed_until_the_scope_is_told() {
 }
 
 #[test]
+fn who_is_told_of_doubt_is_owed_nothing_of_what_was_before() {
+    let start = [wrote(A, 1, 0..1), doubted(A, 4..6)];
+    check(&[&start[..], &[read(A, 0, 7..8)]].concat(), &[]);
+    check(&[&start[..], &[read(A, 0, 2..5)]].concat(), &[]);
+    check(&[&start[..], &[read(A, 0, 2..3)]].concat(), &[(2, ReadYourWrites)]);
+    check(&[&start[..], &[read(A, 1, 7..8), read(A, 0, 9..10)]].concat(), &[(3, MonotonicReads)]);
+    check(&[&start[..], &[wrote(A, 2, 7..8), read(A, 1, 9..10)]].concat(), &[(3, ReadYourWrites)]);
+    // It is not in the position any more either; where another one has it, that one has to be told itself.
+    check(&[&start[..], &[handed(A, B, 7..8), read(B, 0, 9..10)]].concat(), &[]);
+    check(&[wrote(A, 1, 0..1), handed(A, B, 2..3), doubted(A, 4..6), read(B, 0, 9..10)], &[(3, ReadYourWrites)]);
+}
+
+#[test]
 fn who_had_read_what_was_lost_has_to_be_told_as_well() {
     let start = [wrote(A, 1, 0..1), wrote(A, 2, 2..3), read(B, 2, 4..5)];
     check_with(&[&start[..], &[read(B, 1, 22..23)]].concat(), &[loss()], &[(3, SilentReturn)]);
@@ -176,7 +189,7 @@ fn check_with(operations: &[Operation], losses: &[Loss], expected: &[(usize, Bro
 
 fn history(operations: &[Operation], losses: &[Loss]) -> History {
     let sessions = [Promise::Session, Promise::Session];
-    let others = [Promise::MaxAge(AGE), Promise::Nothing, Promise::Process, Promise::Strong];
+    let others = [Promise::MaxAge(AGE), Promise::Nothing, Promise::OwnWrites, Promise::Strong];
     let scopes = [&sessions[..], &others].concat();
     History { scopes, operations: operations.to_vec(), losses: losses.to_vec() }
 }
@@ -204,4 +217,8 @@ fn handed(scope: Scope, to: Scope, time: std::ops::Range<u64>) -> Operation {
 
 fn told(scope: Scope, time: std::ops::Range<u64>) -> Operation {
     at(scope, time, Deed::ToldOfLoss)
+}
+
+fn doubted(scope: Scope, time: std::ops::Range<u64>) -> Operation {
+    at(scope, time, Deed::ToldOfDoubt)
 }
