@@ -282,7 +282,8 @@ fn story(violation: &Violation, run: &Run) -> Vec<String> {
     lines.extend(run.diary.iter().filter(|(at, _)| around.contains(at)).map(|(at, text)| (*at, format!("[{text}]"))));
     for (name, list) in &run.sightings.behind {
         let changes = list.iter().filter(|(since, _)| around.contains(since));
-        lines.extend(changes.map(|(since, server)| (*since, format!("[the name `{name}` leads to server `{server}`]"))));
+        lines
+            .extend(changes.map(|(since, server)| (*since, format!("[the name `{name}` leads to server `{server}`]"))));
     }
     lines.sort();
     lines.into_iter().map(|(at, text)| format!("  {:>12.6} s  {text}", at.as_secs_f64())).collect()
