@@ -11,7 +11,9 @@ mod check; // ms check
 mod conform; // ms conform
 mod exec; // ms exec
 mod explain; // ms explain
+mod gtid; // ms gtid
 mod servers; // ms servers
+mod status; // ms status
 
 mod exit; // how a command ended
 mod failure; // why it could not do its work
@@ -23,6 +25,7 @@ mod cluster_args; // which cluster a command is about
 mod compat_report; // what `compat` means for a section
 mod dry_run; // asks the router without a pool
 mod explanation; // what it answered
+mod on_all; // asks every server
 mod out; // where output goes
 mod reasons; // a decision as text and as JSON
 mod report; // one statement that was run
@@ -41,7 +44,7 @@ use crate::{exit::Exit, out::Out};
 ///
 /// A configuration file names clusters ("sections"), their servers, and how statements are spread over them. `ms`
 /// checks such a file, explains offline where a statement would go, runs SQL over a cluster as a service would, and
-/// shows whether its servers answer.
+/// shows whether its servers answer and how far they trail.
 #[derive(Debug, Parser)]
 #[command(name = "ms", version, after_help = AFTER, after_long_help = AFTER_LONG, max_term_width = 110)]
 struct Cli {
@@ -56,6 +59,8 @@ enum Command {
     Explain(explain::Args),
     Exec(exec::Args),
     Servers(servers::Args),
+    Status(status::Args),
+    Gtid(gtid::Args),
 }
 
 const AFTER: &str = "`ms COMMAND --help` has examples.";
@@ -66,6 +71,7 @@ Examples:
   ms explain -c ms.json -s shop 'SELECT * FROM orders'
   ms exec -c ms.json -s shop -v -e 'SELECT @@hostname'
   ms servers -c ms.json -s shop
+  ms status -c ms.json -s shop --watch
 
 Exit codes:
   0  done
@@ -89,6 +95,8 @@ fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args, &mut out),
         Command::Exec(args) => exec::run(&args, &mut out),
         Command::Servers(args) => servers::run(&args, &mut out),
+        Command::Status(args) => status::run(&args, &mut out),
+        Command::Gtid(args) => gtid::run(&args, &mut out),
     };
     // What is still buffered may be the part that cannot be written.
     let ended = ended.and_then(|exit| out.flush().map(|()| exit).map_err(Into::into));

@@ -5,7 +5,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use futures_util::{StreamExt, stream};
 use ms_pool::{Cluster, Error, ServerIdentity, ServerInfo};
 use serde_json::{Value, json};
 
@@ -14,6 +13,7 @@ use crate::{
     cluster_args::ClusterArgs,
     exit::Exit,
     failure::{Failure, chain},
+    on_all::{exit, on_all},
     out::{BAD, Out},
     reasons::role,
     runtime,
@@ -46,9 +46,6 @@ Examples:
   ms servers -c ms.json -s shop -u app -p
   ms servers -c ms.json -s shop --json | jq '.servers[] | select(.reachable | not)'";
 
-/// Connects at the same time; more would look like an attack.
-const AT_ONCE: usize = 32;
-
 /// What came of asking one server: who answered, and how long that took.
 type Outcome = Result<(ServerIdentity, Duration), Error>;
 
@@ -56,8 +53,7 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     let account = args.account.read()?;
     let cluster = args.cluster.build(account.apply(args.cluster.builder()))?;
     let outcomes = runtime::block_on(async {
-        let asked = cluster.servers().map(|server| ask(&cluster, server.name));
-        let outcomes = stream::iter(asked).buffered(AT_ONCE).collect::<Vec<_>>().await;
+        let outcomes = on_all(&cluster, ask).await;
         cluster.close().await;
         Ok(outcomes)
     })?;
@@ -69,11 +65,8 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     } else {
         print(out, &answers)?;
     }
-    Ok(match outcomes.iter().filter(|it| it.is_ok()).count() {
-        all if all == outcomes.len() => Exit::Ok,
-        0 => Exit::NoServer,
-        _ => Exit::Findings,
-    })
+    let reached = outcomes.iter().filter(|it| it.is_ok()).count();
+    Ok(exit(reached, reached, outcomes.len()))
 }
 
 /// Connects to one server and lets go of it again.

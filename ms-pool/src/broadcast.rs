@@ -14,6 +14,7 @@ use crate::{
     account::Account,
     error::{Failure, Failures},
     held::Holdings,
+    injection::Counted,
     pool::{Charset, Phase},
     session::Slot,
     transient::Tries,
@@ -101,12 +102,14 @@ impl Session {
     pub async fn set_autocommit(&mut self, on: bool) -> Result<(), Error> {
         let counter = if on { Counter::AutocommitOn } else { Counter::AutocommitOff };
         self.cluster.count(counter, 1);
-        if on {
+        let mut counted = Vec::new();
+        if on && self.cluster.counts() && self.core.trx.is_open() {
             self.take_in_spare();
             self.take_in_eager();
-            self.count_implicitly().await?;
+            counted = self.count_implicitly().await?;
         }
         self.broadcast(Wish::Autocommit(on)).await?;
+        counted.into_iter().for_each(Counted::keep);
         self.core.trx.switched_autocommit(on);
         Ok(())
     }

@@ -14,8 +14,8 @@
 //!   when the rest of the answer is read, before anybody uses it again.
 //! - **The connection breaks** or is cut off. Nobody knows then whether there was a write.
 //!
-//! In all of them the session notes that what it wrote may have no number ([`Core::uncounted`]), until a later number
-//! includes it.
+//! In all of them it is noted that something was written that has no number ([`Written::lapse`]),
+//! until a later number includes it: so long only primaries answer whoever must see it.
 
 use std::{sync::Arc, time::Duration};
 
@@ -32,8 +32,9 @@ use crate::{
     error::server_error,
     events::Hooks,
     pool::{Lease, Stmt},
+    positions::Written,
     run::Part,
-    session::Core,
+    session::{Core, Slot},
     transient::undoes_all,
 };
 
@@ -100,16 +101,6 @@ impl Injection {
         ran.map(drop)
     }
 
-    /// As [`raise`](Self::raise) when there is nobody left to tell of a failure; says whether it was raised.
-    ///
-    /// # Cancel safety
-    ///
-    /// Safe for the pool; dropped before it is done it costs the connection.
-    pub(crate) async fn raise_late(&self, lease: &mut Lease) -> bool {
-        let raised = self.raise(lease, Event::Autocommit).await;
-        raised.inspect_err(|error| self.warn(lease, error)).is_ok()
-    }
-
     fn warn(&self, lease: &Lease, error: &sqlx::Error) {
         let server = lease.server();
         self.hooks.warn(format!(
@@ -137,6 +128,16 @@ impl Cluster {
         if self.counts() { Counts::of(question, strict, &core.trx) } else { Counts::NOTHING }
     }
 
+    /// Whether the end of the open transaction on this connection is counted.
+    pub(crate) fn counts_commit(&self, core: &Core, slot: &Slot) -> bool {
+        let wrote = !self.inner.rules.is_strict() || core.trx.wrote || slot.lease.is_exposed();
+        self.counts()
+            && wrote
+            && core.trx.is_open()
+            && self.member(slot.server).role == Role::Primary
+            && !slot.lease.is_read_only()
+    }
+
     /// What goes with a read that its replica refused because it writes.
     pub(crate) fn counts_of_refused(&self, core: &mut Core, server: ServerIx) -> Counts {
         if !self.counts() || self.member(server).role != Role::Primary {
@@ -146,7 +147,7 @@ impl Cluster {
         Counts::WRITE
     }
 
-    /// Counts what is about to be committed on `lease`.
+    /// Counts what is about to be committed on `lease`; to be [kept](Counted::keep) when it was.
     ///
     /// # Errors
     ///
@@ -156,22 +157,22 @@ impl Cluster {
     /// # Cancel safety
     ///
     /// Safe for the pool; dropped before it is done it costs the connection, and the transaction.
-    pub(crate) async fn count_ahead(&self, core: &mut Core, lease: &mut Lease, event: Event) -> Result<(), Error> {
+    pub(crate) async fn count_ahead(&self, core: &mut Core, lease: &mut Lease, event: Event) -> Result<Counted, Error> {
         let Some(injection) = &self.inner.injection else {
-            return Ok(());
+            return Ok(Counted::NOTHING);
         };
+        let counted = Counted::begin(self, core);
         let Err(source) = injection.raise(lease, event).await else {
-            core.uncounted = false;
-            return Ok(());
+            return Ok(counted);
         };
         let undone = match server_error(&source) {
             Some(error) => event != Event::Autocommit && undoes_all(lease, error).await,
             None => true,
         };
         if injection.on_failure == InjectionFailure::Ignored && !undone && lease.is_ready() {
-            core.uncounted = true;
+            self.lapse(core);
             injection.warn(lease, &source);
-            return Ok(());
+            return Ok(Counted::NOTHING);
         }
         if undone && self.inner.rules.is_strict() && !core.trx.guarded && lease.is_ready() {
             core.trx.end();
@@ -180,13 +181,18 @@ impl Cluster {
     }
 
     /// A statement that is counted behind is about to be sent on `lease`: from here on the connection owes a number.
-    pub(crate) fn owe(&self, core: &mut Core, lease: &mut Lease) -> Owing {
-        let before = core.uncounted;
-        if let Some(injection) = &self.inner.injection {
-            core.uncounted = true;
-            lease.owe(Arc::clone(injection));
+    pub(crate) fn owe(&self, core: &mut Core, lease: &mut Lease) {
+        let Some(injection) = &self.inner.injection else {
+            return;
+        };
+        let alone = !core.ephemeral && !core.written(self).is_some_and(|it| it.is_uncounted());
+        if !core.ephemeral {
+            // Until it is done there is something without a number; should its caller go away, for good. A session of one statement
+            // says so when it ends, and not before: others read meanwhile.
+            self.lapse(core);
         }
-        Owing { before }
+        let counted = Counted::begin(self, core);
+        lease.owe(Owed { injection: Arc::clone(injection), counted, alone });
     }
 
     /// Counts what was done on `lease`.
@@ -199,13 +205,14 @@ impl Cluster {
     ///
     /// Safe for the pool; dropped before it is done it costs the connection.
     pub(crate) async fn count_behind(&self, core: &mut Core, lease: &mut Lease) -> Result<(), Error> {
-        let Some(injection) = lease.forgive() else {
+        let Some(Owed { injection, counted, .. }) = lease.forgive() else {
             return Ok(());
         };
         let Err(source) = injection.raise(lease, Event::Autocommit).await else {
-            core.uncounted = false;
+            counted.keep();
             return Ok(());
         };
+        self.lapse(core);
         match injection.on_failure {
             InjectionFailure::Reported => {
                 Err(Error::NotCounted { server: Arc::clone(lease.server()), done: true, source })
@@ -222,27 +229,27 @@ impl Cluster {
     /// # Cancel safety
     ///
     /// As [`count_behind`](Self::count_behind).
-    pub(crate) async fn count_failed(
-        &self,
-        core: &mut Core,
-        lease: &mut Lease,
-        owing: Owing,
-        behind: Behind,
-        answered: bool,
-    ) {
+    pub(crate) async fn count_failed(&self, core: &mut Core, lease: &mut Lease, behind: Behind, answered: bool) {
         if !lease.is_ready() {
             // Nobody knows what became of it.
             return;
         }
-        let Some(injection) = lease.forgive() else {
+        let Some(owed) = lease.forgive() else {
             return;
         };
         if behind != Behind::Anything && !answered {
-            core.uncounted = owing.before;
-            return;
+            if owed.alone {
+                owed.counted.keep();
+            }
+        } else if !owed.pay(lease).await {
+            self.lapse(core);
         }
-        if injection.raise_late(lease).await {
-            core.uncounted = false;
+    }
+
+    /// Something has no number. `classic` looks at positions only where somebody hands one over.
+    pub(crate) fn lapse(&self, core: &mut Core) {
+        if self.inner.rules.is_strict() {
+            core.written_mut(self).lapse();
         }
     }
 }
@@ -266,9 +273,12 @@ impl Cluster {
         out: &Yielder<Part>,
     ) -> Result<(), (sqlx::Error, bool)> {
         if let Some(event) = counts.ahead {
+            // Texts that end transactions stay with `run`: what is counted here is `classic`'s.
             Box::pin(self.count_ahead(core, lease, event)).await.map_err(|error| (error.into(), false))?;
         }
-        let owing = (counts.behind != Behind::Nothing).then(|| self.owe(core, lease));
+        if counts.behind != Behind::Nothing {
+            self.owe(core, lease);
+        }
         let mut answer = lease.fetch_many(stmt);
         let mut answered = false;
         let error = loop {
@@ -285,45 +295,95 @@ impl Cluster {
             }
         };
         drop(answer);
-        if let Some(owing) = owing {
-            Box::pin(self.count_failed(core, lease, owing, counts.behind, answered)).await;
+        if counts.behind != Behind::Nothing {
+            Box::pin(self.count_failed(core, lease, counts.behind, answered)).await;
         }
         Err((error, answered))
     }
 }
 
-/// What was known before a statement was sent.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Owing {
-    before: bool,
+/// What was known when the number was about to be raised.
+#[derive(Debug)]
+pub(crate) struct Counted {
+    written: Option<Arc<Written>>,
+    lapses: u32,
+}
+
+impl Counted {
+    const NOTHING: Self = Self { written: None, lapses: 0 };
+
+    fn begin(cluster: &Cluster, core: &Core) -> Self {
+        let strict = cluster.inner.rules.is_strict();
+        let written = core.written(cluster).filter(|_| strict).cloned();
+        let lapses = written.as_ref().map_or(0, |it| it.lapses());
+        Self { written, lapses }
+    }
+
+    /// It was raised, and committed: the number includes what had none before.
+    pub(crate) fn keep(self) {
+        if let Some(written) = self.written {
+            written.counted(self.lapses);
+        }
+    }
+}
+
+/// A number that has to follow what was sent on a connection.
+#[derive(Debug)]
+pub(crate) struct Owed {
+    injection: Arc<Injection>,
+    counted: Counted,
+    /// Nothing else of whoever wrote it has no number.
+    alone: bool,
+}
+
+impl Owed {
+    /// Nobody waits for it any more.
+    pub(crate) fn lapse(&mut self) {
+        if let Some(written) = &self.counted.written {
+            written.lapse();
+            self.counted.lapses = written.lapses();
+        }
+    }
+
+    /// Raises the number when there is nobody left to tell of a failure; says whether it was raised.
+    ///
+    /// # Cancel safety
+    ///
+    /// Safe for the pool; dropped before it is done it costs the connection.
+    pub(crate) async fn pay(self, lease: &mut Lease) -> bool {
+        let raised = self.injection.raise(lease, Event::Autocommit).await;
+        match &raised {
+            Ok(()) => self.counted.keep(),
+            Err(error) => self.injection.warn(lease, error),
+        }
+        raised.is_ok()
+    }
 }
 
 impl Session {
-    /// Autocommit is about to be switched on, which commits.
+    /// Autocommit is about to be switched on, which commits; to be [kept](Counted::keep) when it was.
     ///
     /// # Errors
     ///
     /// [`Error::NotCounted`]: it is not to be switched on now.
-    pub(crate) async fn count_implicitly(&mut self) -> Result<(), Error> {
+    pub(crate) async fn count_implicitly(&mut self) -> Result<Vec<Counted>, Error> {
         let Self { cluster, slots, core } = self;
-        if !cluster.counts() || !core.trx.is_open() {
-            return Ok(());
-        }
         let strict = cluster.inner.rules.is_strict();
+        let mut counted = Vec::new();
         for slot in &mut slots.0 {
             // In `classic` the session's first primary, as the original, which knew no other, and all that may have something to
             // commit.
             let commits = match strict {
-                true => core.trx.bound() == Some(slot.server) && (core.trx.wrote || slot.lease.is_exposed()),
+                true => core.trx.bound() == Some(slot.server),
                 false => slot.server.index() == 0 || slot.wrote,
             };
-            if !commits || cluster.member(slot.server).role != Role::Primary || slot.lease.is_read_only() {
+            if !commits || !cluster.counts_commit(core, slot) {
                 continue;
             }
-            core.uncounted &= !slot.lease.settle(SETTLE_LIMIT).await;
-            cluster.count_ahead(core, &mut slot.lease, Event::ImplicitCommit).await?;
+            slot.lease.settle(SETTLE_LIMIT).await;
+            counted.push(cluster.count_ahead(core, &mut slot.lease, Event::ImplicitCommit).await?);
         }
-        Ok(())
+        Ok(counted)
     }
 }
 

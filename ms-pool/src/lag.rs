@@ -14,7 +14,7 @@ use crate::{
     session::{Core, Slots},
 };
 
-mod ask; // one question to one server
+pub(crate) mod ask; // one question to one server
 mod bounded; // which replicas will do
 mod each_time; // as the original: for every statement
 mod known; // what was seen, and how old it is

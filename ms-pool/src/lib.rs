@@ -75,6 +75,7 @@ mod census; // how many servers there are
 mod credentials; // where passwords come from
 mod error; // what can go wrong
 mod events; // decisions and warnings, for those who watch
+mod examine; // servers seen by an operator
 mod pool; // connections to one server
 mod probe; // which server is this
 mod state; // what there is to see
@@ -98,6 +99,7 @@ pub use self::{
     credentials::{Credentials, FromEnv, FromFile, Password, PasswordFuture, credentials_fn},
     error::{Error, Failure, Failures, code},
     events::{DecisionEvent, Warning},
+    examine::{Examination, PositionSource},
     executor::PrimaryConnection,
     on::On,
     own_filter::FilterConfig,

@@ -116,7 +116,13 @@ impl<'a> Question<'a> {
     /// How fresh its answer is to be.
     #[inline]
     fn quality(&self, cluster: &Cluster, core: &Core) -> Quality {
-        self.statement.level.map(quality_of).or(core.level).unwrap_or(cluster.inner.rules.level)
+        let rules = &cluster.inner.rules;
+        match self.statement.level.map(quality_of).or(core.level) {
+            Some(quality) => quality,
+            // A level that nobody asked for does not stand against a replica that somebody asks for.
+            None if self.statement.route == Some(Route::Replica) && !rules.level_by_filter => Quality::Eventual,
+            None => rules.level,
+        }
     }
 
     /// The end of a guard's transaction belongs to the guard.
@@ -177,8 +183,17 @@ pub(crate) fn reroute_among<'s>(
     let slot = open.iter_mut().find(|slot| usable(slot))?;
     announce(cluster, core, &question, &attempt);
     core.last_used = Some(server);
-    slot.wrote = true;
+    note_refused_read(cluster, core, slot);
     Some(slot)
+}
+
+/// A read that its replica refused, because it writes, is about to run on a primary.
+pub(crate) fn note_refused_read(cluster: &Cluster, core: &mut Core, slot: &mut Slot) {
+    slot.wrote = true;
+    slot.lease.note_write();
+    if !core.ephemeral && cluster.member(slot.server).role == Role::Primary {
+        core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
+    }
 }
 
 /// A statement whose server is known, or how far it got.
@@ -717,7 +732,7 @@ async fn make_ready(
     };
     let was_lent = slot.lease.phase() == Phase::Lent;
     if was_lent || slot.lease.phase() == Phase::Unread {
-        core.uncounted &= !slot.lease.settle(SETTLE_LIMIT).await;
+        slot.lease.settle(SETTLE_LIMIT).await;
     }
     if was_lent && !slot.lease.is_ready() && core.trx.bound() != Some(server) {
         // Whoever had it may have set up anything there.

@@ -33,10 +33,10 @@ use sqlx_mysql::{MySqlQueryResult, MySqlRow};
 use crate::{
     Cluster, Counter, Session,
     error::server_error,
-    injection::{Behind, Counts, Event, Owing},
+    injection::{Behind, Counted, Counts, Event},
     pool::{Guarded, Stmt, first_row},
     positions::Debt,
-    route::{Routed, replace, reroute_among},
+    route::{Routed, note_refused_read, replace, reroute_among},
     session::{Core, Slot},
     transaction::answered,
     transient::{Tried, Tries},
@@ -74,15 +74,18 @@ pub(crate) fn run<'s>(
     // every statement of a `&Cluster`, and above a thousand bytes the allocator takes its slow way.
     async move {
         let mut tries = Tries::default();
-        if let Some(event) = routed.counts.ahead
-            && let Err(error) = Box::pin(count_ahead(session, routed.server, event)).await
-        {
-            return refused(session, routed, error.into());
+        let mut counted = None;
+        if let Some(event) = routed.counts.ahead {
+            match Box::pin(count_ahead(session, routed.server, event)).await {
+                Ok(ahead) => counted = Some(ahead),
+                Err(error) => return refused(session, routed, error.into()),
+            }
         }
         loop {
             let Routed { server, proven_read, repeatable, belted, control, counts } = routed;
-            let counted = counts.behind != Behind::Nothing;
-            let owing = counted.then(|| owe(session, server));
+            if counts.behind != Behind::Nothing {
+                owe(session, server);
+            }
             let slot = session.slots.use_now(server).expect("it was routed there");
             let may_repeat = repeatable || (proven_read && slot.lease.is_untried());
             // It is kept only where there may be a second time, and only until the first row.
@@ -103,16 +106,17 @@ pub(crate) fn run<'s>(
                         if let Some(control) = control {
                             answered(session, control, server, true);
                         }
-                        return match counted {
-                            true => Box::pin(count_behind(session, server)).await,
-                            false => Ok(()),
+                        counted.into_iter().for_each(Counted::keep);
+                        return match counts.behind {
+                            Behind::Nothing => Ok(()),
+                            _ => Box::pin(count_behind(session, server)).await,
                         };
                     }
                 }
             };
             drop(answer);
-            if let Some(owing) = owing {
-                Box::pin(count_failed(session, server, owing, counts.behind, parts)).await;
+            if counts.behind != Behind::Nothing {
+                Box::pin(count_failed(session, server, counts.behind, parts)).await;
             }
             let Some(again) = &*stmt else {
                 return refused(session, routed, error);
@@ -131,7 +135,9 @@ pub(crate) fn run<'s>(
             } else if belted && belt_refused(&error) {
                 session.cluster.count(Counter::BeltRerouted, 1);
                 routed = session.route(again, Some(Route::Primary)).await?;
-                routed.counts = session.cluster.counts_of_refused(&mut session.core, routed.server);
+                let Session { cluster, slots, core } = &mut *session;
+                note_refused_read(cluster, core, slots.use_now(routed.server).expect("it was routed there"));
+                routed.counts = cluster.counts_of_refused(core, routed.server);
             } else {
                 let Session { cluster, slots, .. } = &mut *session;
                 let slot = slots.use_now(server).expect("it was routed there");
@@ -145,17 +151,17 @@ pub(crate) fn run<'s>(
 }
 
 /// Counts what a statement is about to commit.
-async fn count_ahead(session: &mut Session, server: ServerIx, event: Event) -> Result<(), crate::Error> {
+async fn count_ahead(session: &mut Session, server: ServerIx, event: Event) -> Result<Counted, crate::Error> {
     let Session { cluster, slots, core } = session;
     let slot = slots.use_now(server).expect("it was routed there");
     cluster.count_ahead(core, &mut slot.lease, event).await
 }
 
 /// A statement that is counted is about to be sent.
-fn owe(session: &mut Session, server: ServerIx) -> Owing {
+fn owe(session: &mut Session, server: ServerIx) {
     let Session { cluster, slots, core } = session;
     let slot = slots.use_now(server).expect("it was routed there");
-    cluster.owe(core, &mut slot.lease)
+    cluster.owe(core, &mut slot.lease);
 }
 
 /// Counts a statement that has succeeded.
@@ -169,10 +175,10 @@ async fn count_behind(session: &mut Session, server: ServerIx) -> Result<(), sql
 }
 
 /// Counts a statement that has failed, if need be.
-async fn count_failed(session: &mut Session, server: ServerIx, owing: Owing, behind: Behind, answered: bool) {
+async fn count_failed(session: &mut Session, server: ServerIx, behind: Behind, answered: bool) {
     let Session { cluster, slots, core } = session;
     let slot = slots.use_now(server).expect("it was routed there");
-    cluster.count_failed(core, &mut slot.lease, owing, behind, answered).await;
+    cluster.count_failed(core, &mut slot.lease, behind, answered).await;
 }
 
 fn refused(session: &mut Session, routed: Routed, error: sqlx::Error) -> Result<(), sqlx::Error> {
@@ -254,8 +260,11 @@ impl Drop for Once {
         let Session { cluster, slots, core } = &mut self.0;
         if cluster.inner.rules.is_strict()
             && let Some(slot) =
-                slots.0.iter().find(|slot| slot.wrote && cluster.member(slot.server).role == Role::Primary)
+                slots.0.iter_mut().find(|slot| slot.wrote && cluster.member(slot.server).role == Role::Primary)
         {
+            if let Some(owed) = slot.lease.owes() {
+                owed.lapse();
+            }
             core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
         }
     }
@@ -330,10 +339,16 @@ impl<'c> Rest<'c> {
         borrowed.core.wishes.clone_from(&core.wishes);
         borrowed.core.holdings = core.holdings.for_another();
         borrowed.core.level = core.level;
+        // It must see the same.
+        borrowed.core.scope.clone_from(&core.scope);
         let routed = borrowed.route(&stmt, route).await?;
         core.last_used = Some(routed.server);
         let slot = borrowed.slots.use_now(routed.server).expect("it was routed there");
-        let counts = if route.is_some() { cluster.counts_of_refused(core, routed.server) } else { Counts::NOTHING };
+        let mut counts = Counts::NOTHING;
+        if route.is_some() {
+            note_refused_read(cluster, core, slot);
+            counts = cluster.counts_of_refused(core, routed.server);
+        }
         cluster.forward_counted(core, &mut slot.lease, stmt, counts, out).await.map_err(|(error, _)| error)?;
         core.last = borrowed.core.last.take();
         core.spare = borrowed.slots.remove(routed.server).map(Box::new);

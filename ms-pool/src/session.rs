@@ -77,8 +77,6 @@ pub(crate) struct Core {
     pub(crate) wishes: Option<Box<Wishes>>,
     /// The primary that ran the last write, where writes are counted.
     pub(crate) wrote_on: Option<ServerIx>,
-    /// Something it wrote, or may have written, has no number: no number that `fetch_last_gtid` tells says that a replica has it.
-    pub(crate) uncounted: bool,
 }
 
 /// The connections of a session, at most one per server; the one used last is at the end.
@@ -175,7 +173,6 @@ impl Session {
             failures: Vec::new(),
             wishes: None,
             wrote_on: None,
-            uncounted: false,
         };
         Self { cluster, slots: Slots::default(), core }
     }

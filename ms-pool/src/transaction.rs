@@ -17,7 +17,7 @@ use sqlx_core::sql_str::{AssertSqlSafe, SqlSafeStr, SqlStr};
 use crate::{
     Cluster, Error, Session, TxOptions,
     held::is_setting,
-    injection::Event,
+    injection::{Counted, Event},
     pool::{Phase, Stmt},
     positions::Debt,
     route::open,
@@ -488,7 +488,8 @@ impl Session {
         let slot = slots.use_now(routed?.server).expect("it was routed there");
         if cluster.member(slot.server).role == Role::Primary {
             let event = if core.trx.is_open() { Event::ImplicitCommit } else { Event::Autocommit };
-            cluster.count_ahead(core, &mut slot.lease, event).await?;
+            let counted = cluster.count_ahead(core, &mut slot.lease, event).await?;
+            counted.keep();
         }
         let limit = slot.lease.pool().limits().acquire_timeout;
         let mut tries = Tries::default();
@@ -568,7 +569,7 @@ impl Session {
                 _ => Ok(()),
             };
         };
-        core.uncounted &= !slot.lease.settle(SETTLE_LIMIT).await;
+        slot.lease.settle(SETTLE_LIMIT).await;
         if strict && !slot.lease.is_ready() {
             let server = slot.server;
             slots.remove(server);
@@ -578,21 +579,19 @@ impl Session {
             core.trx.lose();
             return if how == End::Commit { Err(lost(cluster, server).into()) } else { Ok(()) };
         }
-        let writes = core.trx.wrote || slot.lease.is_exposed() || !cluster.inner.rules.is_strict();
-        if how == End::Commit
-            && core.trx.is_open()
-            && writes
-            && cluster.counts()
-            && cluster.member(slot.server).role == Role::Primary
-            && !slot.lease.is_read_only()
-            && let Err(error) = Box::pin(cluster.count_ahead(core, &mut slot.lease, event)).await
-        {
-            if strict && !slot.lease.is_ready() {
-                let server = slot.server;
-                slots.remove(server);
-                core.trx.lose();
+        let mut counted = None;
+        if how == End::Commit && cluster.counts_commit(core, slot) {
+            match Box::pin(cluster.count_ahead(core, &mut slot.lease, event)).await {
+                Ok(ahead) => counted = Some(ahead),
+                Err(error) => {
+                    if strict && !slot.lease.is_ready() {
+                        let server = slot.server;
+                        slots.remove(server);
+                        core.trx.lose();
+                    }
+                    return Err(error.into());
+                }
             }
-            return Err(error.into());
         }
         let tried = if how == End::Commit { Tried::Commit } else { Tried::Call };
         let mut tries = Tries::default();
@@ -617,6 +616,7 @@ impl Session {
             }
             return Err(error);
         }
+        counted.into_iter().for_each(Counted::keep);
         let server = slot.server;
         if how == End::Commit && cluster.inner.rules.is_strict() && cluster.member(server).role == Role::Primary {
             slot.lease.note_write();

@@ -114,7 +114,8 @@ impl Counted {
 fn section(counter: &str, on_commit: &str, keys: &str, more: &str) -> String {
     format!(
         r#", "global_transaction_id_injection": {{
-            "on_commit": "{on_commit}", "fetch_last_gtid": "SELECT MAX(n) FROM test.{counter}" {keys}
+            "on_commit": "{on_commit}", "fetch_last_gtid": "SELECT MAX(n) FROM test.{counter}",
+            "check_for_gtid": "SELECT n FROM test.{counter} WHERE n >= #GTID" {keys}
         }}, "pool": {{"max_connections": 2}} {more}"#
     )
 }
@@ -152,6 +153,7 @@ async fn strict_counts_each_statement_on_a_primary_that_is_no_proven_read() {
         (0, "COMMIT".to_owned()),
     ] {
         let before = it.number().await;
+        support::synced().await;
         run(&mut session, &sql).await.unwrap();
         assert_eq!(it.number().await - before, counts, "{sql}");
     }
@@ -577,11 +579,13 @@ async fn a_read_that_turns_out_to_write_is_counted() {
     run(&it.db, "SELECT injection_note()").await.unwrap();
     assert_eq!(it.number().await, 1);
     // On the open connection to a replica, with no connection to the primary yet and with one.
+    support::synced().await;
     run(&mut session, "SELECT 1").await.unwrap();
     for number in 2..=3 {
         run(&mut session, "SELECT injection_note()").await.unwrap();
         assert_eq!((it.number().await, it.written().await), (number, number));
         assert_eq!(session.last_gtid().await.unwrap(), number.to_string());
+        support::synced().await;
         run(&mut session, "/*ms=slave*/SELECT 1").await.unwrap();
     }
     assert_eq!(it.statistics.get(Counter::BeltRerouted), 3);

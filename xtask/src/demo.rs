@@ -35,7 +35,7 @@ mod because; // a decision in plain words
 /// Shows SQL being split over a real primary and two real replicas
 ///
 /// Starts the servers, loads a small shop, and runs statements through ms-pool: which server took each, why, and how long that
-/// took. Then a replica is killed while reads go on, another one is made to lag, the primary is killed under a transaction, and
+/// took. Then a replica is killed while reads go on, another one is made to lag and who wrote reads past it, the primary is killed under a transaction, and
 /// the statistics are shown. It takes some seconds, plus a download the first time. The servers and their data are gone
 /// afterwards, also after Ctrl-C.
 ///
@@ -136,6 +136,8 @@ enum Failed {
     Statement { sql: String, source: sqlx::Error },
     #[error("the cluster of the demo cannot be opened")]
     Open(#[source] ms_pool::Error),
+    #[error("the position of what was written cannot be handed over")]
+    Position(#[source] ms_pool::Error),
     #[error("the configuration of the demo cannot be read")]
     Configuration(#[source] io::Error),
     #[error(transparent)]

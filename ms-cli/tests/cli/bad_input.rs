@@ -74,7 +74,7 @@ fn a_password_needs_a_terminal_a_variable_or_a_file() {
 #[test]
 fn help_has_examples_and_exit_codes() {
     let folder = Folder::new("help");
-    for command in ["check", "explain", "exec", "servers"] {
+    for command in ["check", "explain", "exec", "servers", "status", "gtid"] {
         let ended = folder.run(&[command, "--help"]);
         assert_eq!(ended.code, Some(0));
         assert!(ended.stdout.contains("Examples:") && ended.stdout.contains("Exits with 0"), "{}", ended.stdout);

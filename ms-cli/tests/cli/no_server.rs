@@ -15,6 +15,8 @@ fn nobody_listens() {
     let port = free_port();
     check("refused", port, &["exec", "-c", "ms.json", "-e", "DO 1"], "2003 (HY000) on `main`");
     check("refused-servers", port, &["servers", "-c", "ms.json"], "cannot be reached");
+    check("refused-status", port, &["status", "-c", "ms.json"], "cannot be reached");
+    check("refused-gtid", port, &["gtid", "-c", "ms.json"], "cannot be reached");
 }
 
 #[test]

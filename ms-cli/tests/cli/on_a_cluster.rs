@@ -2,6 +2,8 @@
 
 use std::{
     env,
+    io::{BufRead, BufReader, Write},
+    os::unix::net::UnixStream,
     process::{Command, Stdio},
     thread,
     time::{Duration, Instant},
@@ -183,4 +185,106 @@ fn within(limit: Duration, holds: &dyn Fn() -> bool) -> bool {
         thread::sleep(Duration::from_millis(20));
     }
     false
+}
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
+fn status_tells_roles_positions_and_lag() {
+    let folder = Folder::new("cluster-status");
+    assert_eq!(exec(&["-e", "CREATE DATABASE IF NOT EXISTS test"]).code, Some(0));
+    let ended = Ended::of(folder.ms(&["status", "-s", "test", "--json"]).env(FILE, config_file()).output().unwrap());
+    let answer = ended.json().remove(0);
+    assert_eq!(ended.code, Some(0), "{answer:#}");
+    let servers = answer["servers"].as_array().unwrap();
+    assert!(servers.len() >= 2 && servers[0]["role"] == "primary", "{answer:#}");
+    for (at, server) in servers.iter().enumerate() {
+        assert_eq!(
+            (&server["finding"], &server["error"], &server["read_only"]),
+            (&Value::Null, &Value::Null, &json!(at > 0))
+        );
+        // What was just written may not be on the replicas yet.
+        assert!(server["position"].as_str().is_some_and(|it| at > 0 || !it.is_empty()), "{server:#}");
+        assert!(server["identity"].is_string() && server["uptime_s"].is_u64(), "{server:#}");
+        let channels = server["channels"].as_array().unwrap();
+        assert_eq!((channels.len(), server["lag_us"].is_u64()), (usize::from(at > 0), at > 0), "{server:#}");
+        for channel in channels {
+            assert_eq!((&channel["receiver"]["state"], &channel["applier"]["errno"]), (&json!("running"), &json!(0)));
+        }
+    }
+    let ended = Ended::of(folder.ms(&["status", "-s", "test"]).env(FILE, config_file()).output().unwrap());
+    assert!(ended.stdout.starts_with("role     name      identity"), "{}", ended.stdout);
+    assert_eq!(
+        (ended.code, ended.stdout.matches("  running  ").count()),
+        (Some(0), servers.len() - 1),
+        "{}",
+        ended.stdout
+    );
+}
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
+fn status_goes_on_until_it_is_interrupted() {
+    let folder = Folder::new("cluster-watch");
+    let mut command = folder.ms(&["status", "-s", "test", "--json", "--watch", "1"]);
+    let child = command.env(FILE, config_file()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    thread::sleep(Duration::from_millis(2500));
+    assert!(Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap().success());
+    let ended = Ended::of(child.wait_with_output().unwrap());
+    assert_eq!((ended.code, ended.stderr.as_str()), (Some(130), ""));
+    assert!((2..=3).contains(&ended.json().len()), "{}", ended.stdout);
+}
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
+fn a_stopped_replica_is_a_finding_faults() {
+    let folder = Folder::new("cluster-status-stopped");
+    let status = || Ended::of(folder.ms(&["status", "-s", "test"]).env(FILE, config_file()).output().unwrap());
+    control("sql replica1 STOP REPLICA SQL_THREAD");
+    let stopped = status();
+    control("sql replica1 START REPLICA SQL_THREAD");
+    assert_eq!(stopped.code, Some(1), "{stopped:?}");
+    assert!(stopped.stdout.contains("applier stopped"), "{}", stopped.stdout);
+    assert!(stopped.stdout.ends_with("replica1: the applier is stopped\n"), "{}", stopped.stdout);
+    assert_eq!(status().code, Some(0));
+}
+
+#[test]
+#[ignore = "needs a cluster: cargo xtask test"]
+fn gtid_names_the_source_and_what_would_be_better() {
+    let folder = Folder::new("cluster-gtid");
+    let mariadb = env::var("MS_TEST_FLAVOR").unwrap() == "mariadb";
+    let best = if mariadb { "mariadb last_gtid" } else { "mysql transaction history" };
+    let ended = Ended::of(folder.ms(&["gtid", "-s", "test", "--json"]).env(FILE, config_file()).output().unwrap());
+    let answer = ended.json().remove(0);
+    assert_eq!(ended.code, Some(0), "{answer:#}");
+    for server in answer["servers"].as_array().unwrap() {
+        assert_eq!((&server["source"], &server["warnings"]), (&json!(best), &json!([])));
+    }
+
+    let sql = "/*ms=primary*/ DROP USER IF EXISTS gtidless@'%'; CREATE USER gtidless@'%' IDENTIFIED BY 'gtidless'";
+    assert_eq!(exec(&["-e", sql]).code, Some(0));
+    let url = env::var("MS_TEST_PRIMARY").unwrap();
+    let (host, port) = url.split_once('@').unwrap().1.split('/').next().unwrap().rsplit_once(':').unwrap();
+    let entry = format!(r#"{{"host": "{host}", "port": {port}, "user": "gtidless", "password": "gtidless"}}"#);
+    folder.write("ms.json", format!(r#"{{"s": {{"master": {{"main": {entry}}}, "slave": []}}}}"#));
+    let ended = folder.run(&["gtid", "-c", "ms.json"]);
+    let expected = if mariadb {
+        "role     name  positions from\nprimary  main  mariadb last_gtid\n".to_owned()
+    } else {
+        "role     name  positions from\nprimary  main  mysql gtid_executed\n\
+         main: the account may not read `performance_schema.events_transactions_history`, so reads after a write wait for the \
+         writes of others too; to change it: `GRANT SELECT ON performance_schema.events_transactions_history TO \
+         'gtidless'@'%'`\n"
+        .to_owned()
+    };
+    assert_eq!((ended.code, ended.stdout), (Some(i32::from(!mariadb)), expected));
+}
+
+/// Tells the owner of the servers to do something.
+fn control(command: &str) {
+    let mut stream = UnixStream::connect(env::var("MS_TEST_CONTROL").unwrap()).unwrap();
+    writeln!(stream, "{command}").unwrap();
+    let mut answer = String::new();
+    BufReader::new(stream).read_line(&mut answer).unwrap();
+    assert!(answer.starts_with("ok"), "{answer}");
 }

@@ -14,6 +14,8 @@ const KEYS: &[&str] = &["heartbeat", "max_per_second"];
 const HEARTBEAT_KEYS: &[&str] = &["table", "column"];
 /// More is not monitoring.
 const MOST: u32 = 1000;
+/// Of a name, in bytes: 64 characters.
+const LONGEST: usize = 256;
 
 pub(super) fn lower(report: &mut Report<'_>, field: Option<&Field<'_>>) -> Monitor {
     let mut monitor = Monitor::default();
@@ -45,10 +47,21 @@ fn heartbeat(report: &mut Report<'_>, field: &Field<'_>) -> Option<Heartbeat> {
             .add(object.at(), Problem::error("a heartbeat has a `table`").accepted("`table`, such as `ops.heartbeat`"));
         return None;
     };
-    let table = table.text(report, "the name of a table")?;
+    let table = name(report, &table, "the name of a table, perhaps with a database: `ops.heartbeat`", 2)?;
     let column = match object.get("column") {
-        Some(field) => field.text(report, "the name of a column")?,
+        Some(field) => name(report, &field, "the name of a column", 1)?,
         None => "ts",
     };
     Some(Heartbeat::new(table, column))
+}
+
+/// What a server can know something by, in so many parts at most.
+fn name<'a>(report: &mut Report<'_>, field: &Field<'a>, accepted: &str, parts: usize) -> Option<&'a str> {
+    let text = field.text(report, accepted)?;
+    let is_name = |part: &str| !part.is_empty() && part.len() <= LONGEST && !part.contains(char::is_control);
+    if !text.splitn(parts, '.').all(is_name) {
+        report.add(field.at(), Problem::error("cannot be a name").accepted(accepted));
+        return None;
+    }
+    Some(text)
 }

@@ -14,6 +14,9 @@ fn a_heartbeat_has_a_table() {
     assert_eq!(heartbeat(r#"{"table": "ops.heartbeat"}"#), Heartbeat::new("ops.heartbeat", "ts"));
     assert_eq!(heartbeat(r#"{"table": "beat", "column": "at"}"#), Heartbeat::new("beat", "at"));
     refused(&with(r#"{"heartbeat": {}}"#), "shop.monitor.heartbeat: a heartbeat has a `table`");
+    for wrong in ["ops.", ".beat", "a\\u0000b", "a\\nb"] {
+        refused(&with(&format!(r#"{{"heartbeat": {{"table": "{wrong}"}}}}"#)), "table: cannot be a name");
+    }
     refused(&with(r#"{"heartbeat": {"table": ""}}"#), "shop.monitor.heartbeat.table: must be a text");
     refused(&with(r#"{"heartbeat": {"table": "a", "column": 1}}"#), "shop.monitor.heartbeat.column: must be a text");
     refused(&with(r#"{"heartbeat": "ops.heartbeat"}"#), "must be an object");

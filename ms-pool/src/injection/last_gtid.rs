@@ -54,12 +54,12 @@ impl Session {
         };
         let strict = cluster.inner.rules.is_strict();
         if let Some(slot) = slots.use_now(server) {
-            core.uncounted &= !slot.lease.settle(SETTLE_LIMIT).await;
+            slot.lease.settle(SETTLE_LIMIT).await;
             if strict && !slot.lease.is_ready() && core.trx.bound() != Some(server) {
                 slots.remove(server);
             }
         }
-        if strict && core.uncounted {
+        if strict && core.written(cluster).is_some_and(|it| it.is_uncounted()) {
             return refused("the last write has no id: its `on_commit` failed or was given up");
         }
         if slots.get(server).is_none() {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ms_gtid::replica::{Status, StatusQuery};
+use ms_gtid::replica::{Lag, Status, StatusQuery};
 use sqlx_core::{column::Column, row::Row};
 use sqlx_mysql::MySqlRow;
 
@@ -32,4 +32,40 @@ pub(crate) async fn status(lease: &mut Lease) -> Result<Status, sqlx::Error> {
 /// A row of the text protocol. What is no text counts as not there.
 pub(crate) fn texts(row: &MySqlRow) -> Vec<Option<String>> {
     (0..row.len()).map(|at| row.try_get_unchecked::<Option<String>, _>(at).ok().flatten()).collect()
+}
+
+/// How far it trails, as exactly as it knows; and whether it would say.
+///
+/// # Cancel safety
+///
+/// Safe for the pool; dropped before it is done it costs the connection.
+pub(crate) async fn refined(lease: &mut Lease, status: &Status) -> (Lag, bool) {
+    let Some(sql) = StatusQuery::new(&lease.identity().version).finer(status) else { return (status.lag(), true) };
+    match first(lease, sql).await {
+        Ok(row) => (with(row.as_ref(), |row| status.refined(row)), true),
+        // It has said how far it trails, only not exactly.
+        Err(_) => (status.lag(), false),
+    }
+}
+
+/// The first row of an answer.
+///
+/// # Errors
+///
+/// The server's, the connection's, or that it took too long.
+///
+/// # Cancel safety
+///
+/// Safe for the pool; dropped before it is done it costs the connection.
+pub(crate) async fn first(lease: &mut Lease, sql: &str) -> Result<Option<Vec<Option<String>>>, sqlx::Error> {
+    Ok(lease.run_text(sql, LIMIT).await?.first().map(texts))
+}
+
+/// Such a row, for who reads rows.
+pub(crate) fn with<R>(
+    row: Option<&Vec<Option<String>>>,
+    read: impl FnOnce(Option<&ms_gtid::source::Row<'_>>) -> R,
+) -> R {
+    let columns: Option<Vec<Option<&str>>> = row.map(|it| it.iter().map(Option::as_deref).collect());
+    read(columns.as_deref())
 }

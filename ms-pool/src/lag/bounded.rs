@@ -11,7 +11,7 @@ use tokio::{
 };
 
 use super::{
-    ask::{self, LIMIT, texts},
+    ask::{self, LIMIT, first, with},
     known::{Ask, Asking, Lags},
     pace::Cost,
 };
@@ -149,16 +149,13 @@ async fn one(cluster: &Cluster, asking: &Asking, lease: &mut Lease) -> Result<(L
     cluster.count(Counter::LagAsked, 1);
     let status = ask::status(lease).await?;
     let (mut lag, mut cost) = (status.lag(), Cost::One);
-    if let Some(sql) = query.finer(&status).filter(|_| asking.may_refine(&identity)) {
+    if asking.may_refine(&identity) && query.finer(&status).is_some() {
         cluster.count(Counter::LagAsked, 1);
-        match first(lease, sql).await {
-            Ok(row) => {
-                lag = with(row.as_ref(), |row| status.refined(row));
-                cost = Cost::Two;
-            }
-            // It has said how far it trails, only not exactly.
-            Err(error) if server_error(&error).is_some() => asking.is_coarse(&identity),
-            Err(error) => return Err(error),
+        let known;
+        (lag, known) = ask::refined(lease, &status).await;
+        cost = Cost::Two;
+        if !known {
+            asking.is_coarse(&identity);
         }
     }
     if asking.counts() {
@@ -168,16 +165,6 @@ async fn one(cluster: &Cluster, asking: &Asking, lease: &mut Lease) -> Result<(L
         count.into_iter().for_each(|count| asking.count(count, cost));
     }
     Ok((lag, cost))
-}
-
-/// The first row of an answer.
-async fn first(lease: &mut Lease, sql: &str) -> Result<Option<Vec<Option<String>>>, sqlx::Error> {
-    Ok(lease.run_text(sql, LIMIT).await?.first().map(texts))
-}
-
-fn with<R>(row: Option<&Vec<Option<String>>>, read: impl FnOnce(Option<&ms_gtid::source::Row<'_>>) -> R) -> R {
-    let columns: Option<Vec<Option<&str>>> = row.map(|it| it.iter().map(Option::as_deref).collect());
-    read(columns.as_deref())
 }
 
 async fn account(lease: &mut Lease) -> Option<String> {

@@ -32,7 +32,7 @@ const USEFUL: Duration = Duration::from_secs(10);
 /// The lags of a cluster's servers.
 pub(crate) struct Lags {
     /// Asked in place of the server's own idea.
-    pub(super) heartbeat: Option<Heartbeat>,
+    pub(crate) heartbeat: Option<Heartbeat>,
     /// What times count from.
     born: Instant,
     /// By [`ServerIx`].

@@ -29,7 +29,7 @@ use super::server_pool::{ServerPool, Slot};
 use super::settle;
 use super::stmt::{Stmt, WithArguments};
 use crate::error::Error;
-use crate::injection::Injection;
+use crate::injection::Owed;
 use crate::probe::Identity;
 use crate::transaction::End;
 
@@ -52,7 +52,7 @@ pub(crate) struct Lease {
     /// It was begun as one that does not write.
     read_only: bool,
     /// What was written on it has no number yet.
-    owes: Option<Arc<Injection>>,
+    owes: Option<Box<Owed>>,
 }
 
 #[derive(Debug)]
@@ -184,23 +184,26 @@ impl Lease {
 
     /// A statement is about to be sent that `on_commit` has to follow. If its caller goes away before that, whoever reads the rest
     /// of its answer does it.
-    pub(crate) fn owe(&mut self, injection: Arc<Injection>) {
-        self.owes = Some(injection);
+    pub(crate) fn owe(&mut self, owed: Owed) {
+        self.owes = Some(Box::new(owed));
     }
 
     /// Nothing is owed any more.
-    pub(crate) fn forgive(&mut self) -> Option<Arc<Injection>> {
-        self.owes.take()
+    pub(crate) fn forgive(&mut self) -> Option<Owed> {
+        self.owes.take().map(|it| *it)
     }
 
-    /// Does what is owed, if the connection can; says whether it did.
-    pub(super) async fn pay(&mut self) -> bool {
-        if !self.is_ready() {
-            return false;
-        }
-        match self.owes.take() {
-            Some(injection) => injection.raise_late(self).await,
-            None => false,
+    /// What is owed, if anything is.
+    pub(crate) fn owes(&mut self) -> Option<&mut Owed> {
+        self.owes.as_deref_mut()
+    }
+
+    /// Does what is owed, if the connection can.
+    pub(super) async fn pay(&mut self) {
+        if self.is_ready()
+            && let Some(owed) = self.owes.take()
+        {
+            owed.pay(self).await;
         }
     }
 
@@ -287,18 +290,17 @@ impl Lease {
     /// One that was lent is asked for a number that nobody could have guessed: an answer left over from what its borrower
     /// did is another one.
     ///
-    /// Returns whether what was owed was [paid](Self::owe).
-    pub(crate) async fn settle(&mut self, limit: Duration) -> bool {
+    /// What is [owed](Self::owe) is done behind it, in its own time.
+    pub(crate) async fn settle(&mut self, limit: Duration) {
         match self.wire.phase {
             Phase::Unread => {
                 self.drain(limit).await;
-                self.owes.is_some() && Box::pin(self.pay()).await
+                if self.owes.is_some() {
+                    Box::pin(self.pay()).await;
+                }
             }
-            Phase::Lent => {
-                self.fall_into_step(limit).await;
-                false
-            }
-            _ => false,
+            Phase::Lent => self.fall_into_step(limit).await,
+            _ => {}
         }
     }
 

@@ -38,6 +38,10 @@ pub(crate) async fn pay(
     as_of: u64,
 ) -> Result<bool, Error> {
     let _turn = written.paying.lock().await;
+    if written.is_uncounted() {
+        // The number is not that of the last write.
+        return Ok(false);
+    }
     if !written.must_as_of(Some(as_of)).owes {
         // Somebody else has asked meanwhile.
         return Ok(true);
@@ -107,6 +111,10 @@ async fn position_of(cluster: &Cluster, core: &mut Core, slots: &mut Slots, debt
     if let ([_], Some(by)) = (debts, debt.by) {
         let is_it = |lease: &Lease| lease.identity().connection_id == by.connection && lease.is_ready();
         let tells = |lease: &Lease| lease.writes().wrapping_sub(by.first) < KEPT;
+        if let Some(slot) = slots.use_now(debt.server).filter(|slot| slot.lease.phase() == Phase::Unread) {
+            // Its rest may have to be followed by something.
+            slot.lease.settle(LIMIT).await;
+        }
         if let Some(slot) = slots.use_now(debt.server).filter(|slot| is_it(&slot.lease)) {
             // One that breaks now must break under a statement of its session, if there is anything to lose with it.
             let expendable = slot.hold.state.is_empty() && !slot.prepared && !slot.lease.has_transaction();

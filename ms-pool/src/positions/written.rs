@@ -41,6 +41,10 @@ struct State {
     /// Counts what was owed so far: the time by which a reader tells what came before it.
     now: u64,
     stays: Option<ServerIx>,
+    /// Something was written that `on_commit` has not counted, so that no position of configured SQL includes it.
+    uncounted: bool,
+    /// How often that came about.
+    lapses: u32,
 }
 
 /// Something was written there, or seen, and its position is not known yet.
@@ -188,6 +192,29 @@ impl Written {
         }
         Arc::make_mut(&mut self.state().position).merge(position);
         self.any.store(true, Ordering::Release);
+    }
+
+    /// Something was written that is not counted.
+    pub(crate) fn lapse(&self) {
+        let mut state = self.state();
+        state.uncounted = true;
+        state.lapses = state.lapses.wrapping_add(1);
+    }
+
+    /// How often something was not counted so far.
+    pub(crate) fn lapses(&self) -> u32 {
+        self.state().lapses
+    }
+
+    /// Something was counted that was begun when there were so many lapses. All that was written before is included in it.
+    pub(crate) fn counted(&self, lapses: u32) {
+        let mut state = self.state();
+        state.uncounted &= state.lapses != lapses;
+    }
+
+    /// Whether something is not counted, and not included in what was counted since.
+    pub(crate) fn is_uncounted(&self) -> bool {
+        self.state().uncounted
     }
 
     /// It reads from this replica now.

@@ -24,6 +24,7 @@ const SCHEMA: &str = "
 pub(super) struct Shop {
     pub(super) db: Db,
     pub(super) statistics: Arc<Statistics>,
+    configuration: String,
 }
 
 /// Creates the tables, waits until the replicas have them, and opens the cluster.
@@ -34,11 +35,20 @@ pub(super) async fn open(cluster: &Cluster) -> Result<Shop, Failed> {
     let written = fs::read_to_string(cluster.config_file()).map_err(Failed::Configuration)?;
     let written: Value = serde_json::from_str(&written).map_err(|it| Failed::Configuration(io::Error::from(it)))?;
     let statistics = Arc::new(Statistics::default());
-    let builder = Db::builder().config_text("ms.json", configuration(&written["test"]).to_string());
+    let configuration = configuration(&written["test"]).to_string();
+    let builder = Db::builder().config_text("ms.json", configuration.as_str());
     // Opened now, so that the times shown are those of statements and not of logins.
     let builder = builder.lazy(false).statistics(Arc::clone(&statistics));
     let db = builder.connect().await.map_err(Failed::Open)?;
-    Ok(Shop { db, statistics })
+    Ok(Shop { db, statistics, configuration })
+}
+
+impl Shop {
+    /// The same servers for somebody who shares nothing with this process.
+    pub(super) fn another_process(&self) -> Result<Db, Failed> {
+        let builder = Db::builder().config_text("ms.json", self.configuration.as_str());
+        builder.statistics(Arc::default()).build().map_err(Failed::Open)
+    }
 }
 
 /// The section of the test cluster as section `shop`, taking turns and going round dead servers.

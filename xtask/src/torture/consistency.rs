@@ -31,7 +31,7 @@ use self::{
     report::Report,
     sightings::Sightings,
     users::{Company, KEYS_EACH, User, lock},
-    world::{Failed, World},
+    world::{Failed, Records, World},
 };
 use crate::screen::Screen;
 
@@ -143,10 +143,10 @@ async fn torture(args: &Args, world: &Arc<World>, seed: u64) -> Result<Run, Fail
     let mut rng = Rng::with_seed(seed);
     let longest = args.pairs.map_or(Duration::from_secs(DEFAULT_SECONDS), |_| LONGEST);
     let began = world.now();
-    let mut open = || clients::open(world, args.source, rng.u64(..));
+    let mut open = |scope| Ok::<_, Failed>((clients::open(world, args.source, scope, rng.u64(..))?, scope));
     let company = Arc::new(Company {
         world: Arc::clone(world),
-        processes: [(open()?, Scope(0)), (open()?, Scope(1))],
+        processes: [open(Scope(0))?, open(Scope(1))?],
         promise: args.level.promise(),
         scopes: Mutex::new(vec![Promise::Process; 2]),
         pairs: AtomicU64::new(0),
@@ -174,13 +174,14 @@ async fn torture(args: &Args, world: &Arc<World>, seed: u64) -> Result<Run, Fail
         Ok(operations)
     };
     let wanted = || !over.load(Ordering::Relaxed) && company.goes_on();
-    let (operations, faults) = tokio::try_join!(all, faults::cause(world, rng.fork(), wanted))?;
+    let (mut operations, faults) = tokio::try_join!(all, faults::cause(world, rng.fork(), wanted))?;
     looking.shutdown().await;
     for (it, _) in &company.processes {
         it.close().await;
     }
 
-    let (sightings, losses, diary) = world.records();
+    let Records { sightings, losses, told, diary } = world.records();
+    operations.extend(told);
     let scopes = std::mem::take(&mut *lock(&company.scopes));
     let failures = std::mem::take(&mut *lock(&company.failures));
     Ok(Run {

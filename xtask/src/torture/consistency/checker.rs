@@ -11,6 +11,9 @@
 //! after it nobody can. Then a scope has to be told, once, and is owed no more; a scope that is not told and reads something
 //! older believes that its write is undone, which is a broken promise as well.
 //!
+//! A scope may also be told of doubt: its primary cannot be asked how far a write was, and so no replica can be asked for it.
+//! Whoever was told that is owed nothing of what was before.
+//!
 //! What cannot be decided from the outside is decided for the library: a write without an acknowledgement may be seen and need not, and
 //! so may one whose server died between question and answer.
 
@@ -111,6 +114,8 @@ struct Checker<'h> {
     fates: Fates,
     /// When each scope was told that something is lost: beginning and end.
     told: HashMap<Scope, Vec<(Duration, Duration)>>,
+    /// The same for what may be missing.
+    doubts: HashMap<Scope, Vec<(Duration, Duration)>>,
     /// What each scope wrote, and what it read.
     written: HashMap<Scope, Demands>,
     seen: HashMap<Scope, Demands>,
@@ -123,11 +128,12 @@ struct Checker<'h> {
 
 impl<'h> Checker<'h> {
     fn new(history: &'h History, age: Duration) -> Self {
-        let mut told: HashMap<_, Vec<_>> = HashMap::new();
+        let (mut told, mut doubts): (HashMap<_, Vec<_>>, HashMap<_, Vec<_>>) = Default::default();
         let mut acknowledged: HashMap<_, Vec<_>> = HashMap::new();
         for (index, it) in history.operations.iter().enumerate() {
             match it.deed {
                 Deed::ToldOfLoss => told.entry(it.scope).or_default().push((it.began, it.ended)),
+                Deed::ToldOfDoubt => doubts.entry(it.scope).or_default().push((it.began, it.ended)),
                 Deed::Wrote { key, version } => {
                     acknowledged.entry(key).or_default().push((it.ended, Demand { version, by: index }));
                 }
@@ -140,6 +146,7 @@ impl<'h> Checker<'h> {
             age,
             fates: Fates::of(history),
             told,
+            doubts,
             written: HashMap::new(),
             seen: HashMap::new(),
             handed: HashMap::new(),
@@ -197,6 +204,7 @@ impl<'h> Checker<'h> {
     /// The newest that a read must see by what its scope did.
     fn demand(&self, of: &HashMap<Scope, Demands>, read: &Operation, key: Key) -> Option<Demand> {
         let counts = |it: &Demand| match self.fates.lost_in(key, it.version) {
+            _ if self.is_doubted(read.scope, it, read.ended) => false,
             Some(loss) if read.ended >= loss.killing => !self.was_told(read.scope, loss.killing, read.ended),
             _ => true,
         };
@@ -232,12 +240,20 @@ impl<'h> Checker<'h> {
         told.iter().any(|(began, ended)| *ended >= killing && *began <= before)
     }
 
+    /// Whether the scope was told, by then, that what it did before may be missing.
+    fn is_doubted(&self, scope: Scope, demand: &Demand, by: Duration) -> bool {
+        let made = self.history.operations[demand.by].ended;
+        let doubts = self.doubts.get(&scope).map_or(&[][..], Vec::as_slice);
+        doubts.iter().any(|(began, ended)| made <= *ended && *began <= by)
+    }
+
     /// A position says what its scope has written, or was given, when it is asked for. What the scope has read is not in it.
     fn pick_up(&mut self, index: usize, giving: &Operation) {
         // What the giver was told of is not in it any more.
-        let is_owed = |key, version| {
-            let loss = self.fates.lost_in(key, version);
+        let is_owed = |key, demand: &Demand| {
+            let loss = self.fates.lost_in(key, demand.version);
             loss.is_none_or(|loss| !self.was_told(giving.scope, loss.killing, giving.ended))
+                && !self.is_doubted(giving.scope, demand, giving.ended)
         };
         if let Some(written) = self.written.get(&giving.scope) {
             self.handed.insert(index, written.only(is_owed));

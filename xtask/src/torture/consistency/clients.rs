@@ -3,12 +3,15 @@
 //! Each is a cluster of its own, with connections and knowledge of its own, over the same three names. What one of them has
 //! learned the other does not know, so a position that goes from one to the other has to carry everything.
 
+use std::sync::Arc;
+
 use ms_pool::{Cluster as Db, Consistency};
 use serde_json::{Value, json};
 use xtask::provision::Flavor;
 
 use super::{
-    history::Promise,
+    hand::told_by_warning,
+    history::{Operation, Promise, Scope},
     world::{Failed, PRIMARY, REPLICAS, World},
 };
 
@@ -112,10 +115,18 @@ pub(crate) async fn prepare(world: &World, source: Source) -> Result<(), Failed>
     Ok(())
 }
 
-/// A process of clients.
-pub(crate) fn open(world: &World, source: Source, seed: u64) -> Result<Db, Failed> {
+/// A process of clients, the scope of whose own handle is `scope`.
+pub(crate) fn open(world: &Arc<World>, source: Source, scope: Scope, seed: u64) -> Result<Db, Failed> {
     let text = section(|name| world.port_of_name(name), source).to_string();
-    Db::builder().config_text("torture.json", text).section("torture").seed(seed).build().map_err(Failed::Clients)
+    let told = Arc::clone(world);
+    let builder = Db::builder().config_text("torture.json", text).section("torture").seed(seed);
+    let builder = builder.on_warning(move |warning| {
+        if let Some(deed) = told_by_warning(&warning.to_string()) {
+            let now = told.now();
+            told.told(Operation { scope, began: now, ended: now, deed });
+        }
+    });
+    builder.build().map_err(Failed::Clients)
 }
 
 fn section(port: impl Fn(&str) -> u16, source: Source) -> Value {

@@ -4,7 +4,7 @@ use ms_gtid::Position;
 use ms_pool::{Cluster as Db, Consistency, Error, Scope, Session, TxOptions};
 use sqlx::Row;
 
-use super::history::{Key, Version};
+use super::history::{Deed, Key, Version};
 
 // A write whose answer never came may still run when the next one is done; it must not win then.
 const WRITE: &str = "UPDATE torture SET version = ? WHERE id = ? AND version < ?";
@@ -101,7 +101,36 @@ impl Hand {
     }
 }
 
-/// Whether an error says that something that had to be seen is lost.
-pub(crate) fn tells_of_loss(error: &Error) -> bool {
-    matches!(error, Error::PositionLost { .. })
+/// What an error says of what had to be seen, if it does.
+pub(crate) fn told_by(error: &Error) -> Option<Deed> {
+    match error {
+        Error::PositionLost { .. } => Some(Deed::ToldOfLoss),
+        Error::NoPosition { .. } => Some(Deed::ToldOfDoubt),
+        _ => None,
+    }
+}
+
+/// The same for a warning, which is how those are told who share the cluster's own handle. It has the text of the error.
+pub(crate) fn told_by_warning(text: &str) -> Option<Deed> {
+    let lost = text.starts_with("what was written is lost: ");
+    let doubt = text.starts_with("what was written last on server ");
+    if lost { Some(Deed::ToldOfLoss) } else { doubt.then_some(Deed::ToldOfDoubt) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn warnings_are_told_by_the_text_of_their_errors() {
+        check(&Error::PositionLost { server: "s".into(), lost: "0-1-2".into() }, Some(Deed::ToldOfLoss));
+        check(&Error::NoPosition { server: "s".into() }, Some(Deed::ToldOfDoubt));
+        check(&Error::Closed, None);
+    }
+
+    #[track_caller]
+    fn check(error: &Error, expected: Option<Deed>) {
+        assert_eq!(told_by(error), expected);
+        assert_eq!(told_by_warning(&error.to_string()), expected);
+    }
 }

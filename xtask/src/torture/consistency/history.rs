@@ -59,6 +59,8 @@ pub(crate) enum Deed {
     HandedOver { to: Scope },
     /// It was told that something it had to see is lost.
     ToldOfLoss,
+    /// It was told that something it had to see may be missing, because nobody can be asked.
+    ToldOfDoubt,
 }
 
 /// The primary died, and another server took its place that did not have everything.

@@ -84,7 +84,8 @@ pub(crate) struct Report {
     violations: Vec<Violation>,
     /// What the scopes of the level asked for were promised.
     promise: Promise,
-    told: u64,
+    told_of_loss: usize,
+    told_of_doubt: usize,
     faults: Vec<(&'static str, u32)>,
     lost: usize,
     failures: BTreeMap<String, u64>,
@@ -98,7 +99,8 @@ impl Report {
             tallies: tally(&run.history, &judged, &run.sightings, promise),
             violations: Vec::new(),
             promise,
-            told: run.history.operations.iter().filter(|it| it.deed == Deed::ToldOfLoss).count() as u64,
+            told_of_loss: run.history.operations.iter().filter(|it| it.deed == Deed::ToldOfLoss).count(),
+            told_of_doubt: run.history.operations.iter().filter(|it| it.deed == Deed::ToldOfDoubt).count(),
             faults: run.faults.iter().map(|(fault, times)| (fault.title(), *times)).collect(),
             lost: run.history.losses.len(),
             failures: run.failures.clone(),
@@ -157,7 +159,8 @@ impl Report {
             "violations": self.violations.len(),
             "good": self.is_good(),
             "groups": groups,
-            "told_of_loss": self.told,
+            "told_of_loss": self.told_of_loss,
+            "told_of_doubt": self.told_of_doubt,
             "failed_statements": self.failures,
             "failovers_with_loss": self.lost,
             "faults": self.faults.iter().map(|(title, times)| json!({ "fault": title, "times": times })).collect::<Vec<_>>(),
@@ -189,8 +192,10 @@ impl Report {
         let failures: Vec<_> = self.failures.iter().map(|(text, times)| format!("{times} times {text}")).collect();
         screen.paragraph(&format!(
             "Pairs are writes that their scope has read again. A read is at risk when a replica that might have answered lacked, provably, \
-             what its scope had written. Scopes were told of lost writes {} times. Statements failed: {}.",
-            self.told,
+             what its scope had written. Scopes were told of lost writes {} times, and {} times of writes that nobody could be asked for. \
+             Statements failed: {}.",
+            self.told_of_loss,
+            self.told_of_doubt,
             if failures.is_empty() { "none".to_owned() } else { failures.join(", ") },
         ))?;
         for it in self.examples(&run.history) {
@@ -271,7 +276,7 @@ fn story(violation: &Violation, run: &Run) -> Vec<String> {
         let concerns = match it.deed {
             Deed::Wrote { key: of, .. } | Deed::TriedToWrite { key: of, .. } | Deed::Read { key: of, .. } => of == key,
             Deed::HandedOver { to } => return to == read.scope,
-            Deed::ToldOfLoss => true,
+            Deed::ToldOfLoss | Deed::ToldOfDoubt => true,
         };
         concerns && it.scope == read.scope && it.began > by.began && it.began < read.began
     });
@@ -301,6 +306,7 @@ fn told(it: &Operation, run: &Run) -> String {
         }
         Deed::HandedOver { to } => format!("handed its position to scope {}", to.0),
         Deed::ToldOfLoss => "was told of a loss".to_owned(),
+        Deed::ToldOfDoubt => "was told that something may be missing".to_owned(),
     };
     format!("scope {scope} {what} ({took:.1} ms)")
 }

@@ -21,7 +21,7 @@ use tokio::time::sleep;
 
 use super::{
     clients,
-    hand::{Hand, Manner, tells_of_loss},
+    hand::{Hand, Manner, told_by},
     history::{Deed, Key, Operation, Promise, Scope, Version},
     world::World,
 };
@@ -287,8 +287,8 @@ impl User {
     }
 
     async fn failed(&mut self, scope: Scope, began: Duration, error: &sqlx::Error) {
-        if Error::of(error).is_some_and(tells_of_loss) {
-            self.note(scope, began, Deed::ToldOfLoss);
+        if let Some(told) = Error::of(error).and_then(told_by) {
+            self.note(scope, began, told);
         }
         self.company.failed(error);
         // A server is down: whoever asks again at once only makes it worse.

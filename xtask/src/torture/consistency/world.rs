@@ -5,7 +5,7 @@
 
 use std::{
     collections::BTreeMap,
-    io,
+    io, mem,
     sync::Mutex,
     time::{Duration, Instant},
 };
@@ -13,7 +13,7 @@ use std::{
 use xtask::cluster::{self, Cluster, Rows, Topology};
 
 use super::{
-    history::{Key, Loss, Version},
+    history::{Key, Loss, Operation, Version},
     name::{Earlier, Name},
     sightings::Sightings,
     users::lock,
@@ -38,7 +38,18 @@ pub(crate) struct World {
     behind: Mutex<BTreeMap<&'static str, String>>,
     sightings: Mutex<Sightings>,
     losses: Mutex<Vec<Loss>>,
+    /// What processes were told by warnings.
+    told: Mutex<Vec<Operation>>,
     diary: Mutex<Vec<(Duration, String)>>,
+}
+
+/// What was written down in the course of a run.
+#[derive(Debug)]
+pub(crate) struct Records {
+    pub(crate) sightings: Sightings,
+    pub(crate) losses: Vec<Loss>,
+    pub(crate) told: Vec<Operation>,
+    pub(crate) diary: Vec<(Duration, String)>,
 }
 
 impl World {
@@ -56,6 +67,7 @@ impl World {
             behind: Mutex::default(),
             sightings: Mutex::default(),
             losses: Mutex::default(),
+            told: Mutex::default(),
             diary: Mutex::default(),
         };
         for name in [PRIMARY].into_iter().chain(REPLICAS) {
@@ -123,10 +135,19 @@ impl World {
         lock(&self.diary).push((self.now(), text.into()));
     }
 
+    /// A process was told something.
+    pub(crate) fn told(&self, it: Operation) {
+        lock(&self.told).push(it);
+    }
+
     /// What was written down.
-    pub(crate) fn records(&self) -> (Sightings, Vec<Loss>, Vec<(Duration, String)>) {
-        let take = (std::mem::take(&mut *lock(&self.sightings)), std::mem::take(&mut *lock(&self.losses)));
-        (take.0, take.1, std::mem::take(&mut *lock(&self.diary)))
+    pub(crate) fn records(&self) -> Records {
+        Records {
+            sightings: mem::take(&mut *lock(&self.sightings)),
+            losses: mem::take(&mut *lock(&self.losses)),
+            told: mem::take(&mut *lock(&self.told)),
+            diary: mem::take(&mut *lock(&self.diary)),
+        }
     }
 
     /// The versions that a server shows now.

@@ -8,7 +8,7 @@ use super::{
     Demand,
     fates::{Fate, Fates},
 };
-use crate::torture::consistency::history::{Key, Version};
+use crate::torture::consistency::history::Key;
 
 #[derive(Debug, Clone, Default)]
 pub(super) struct Demands(HashMap<Key, Vec<Demand>>);
@@ -39,10 +39,9 @@ impl Demands {
     }
 
     /// Those that are still owed.
-    pub(super) fn only(&self, is_owed: impl Fn(Key, Version) -> bool) -> Self {
-        let keep = |(key, list): (&Key, &Vec<Demand>)| {
-            (*key, list.iter().filter(|it| is_owed(*key, it.version)).copied().collect())
-        };
+    pub(super) fn only(&self, is_owed: impl Fn(Key, &Demand) -> bool) -> Self {
+        let keep =
+            |(key, list): (&Key, &Vec<Demand>)| (*key, list.iter().filter(|it| is_owed(*key, it)).copied().collect());
         Self(self.0.iter().map(keep).collect())
     }
 

@@ -129,6 +129,19 @@ fn what_was_lost_is_owed_until_the_scope_is_told() {
 }
 
 #[test]
+fn who_is_told_of_doubt_is_owed_nothing_of_what_was_before() {
+    let start = [wrote(A, 1, 0..1), doubted(A, 4..6)];
+    check(&[&start[..], &[read(A, 0, 7..8)]].concat(), &[]);
+    check(&[&start[..], &[read(A, 0, 2..5)]].concat(), &[]);
+    check(&[&start[..], &[read(A, 0, 2..3)]].concat(), &[(2, ReadYourWrites)]);
+    check(&[&start[..], &[read(A, 1, 7..8), read(A, 0, 9..10)]].concat(), &[(3, MonotonicReads)]);
+    check(&[&start[..], &[wrote(A, 2, 7..8), read(A, 1, 9..10)]].concat(), &[(3, ReadYourWrites)]);
+    // It is not in the position any more either; where another one has it, that one has to be told itself.
+    check(&[&start[..], &[handed(A, B, 7..8), read(B, 0, 9..10)]].concat(), &[]);
+    check(&[wrote(A, 1, 0..1), handed(A, B, 2..3), doubted(A, 4..6), read(B, 0, 9..10)], &[(3, ReadYourWrites)]);
+}
+
+#[test]
 fn who_had_read_what_was_lost_has_to_be_told_as_well() {
     let start = [wrote(A, 1, 0..1), wrote(A, 2, 2..3), read(B, 2, 4..5)];
     check_with(&[&start[..], &[read(B, 1, 22..23)]].concat(), &[loss()], &[(3, SilentReturn)]);
@@ -204,4 +217,8 @@ fn handed(scope: Scope, to: Scope, time: std::ops::Range<u64>) -> Operation {
 
 fn told(scope: Scope, time: std::ops::Range<u64>) -> Operation {
     at(scope, time, Deed::ToldOfLoss)
+}
+
+fn doubted(scope: Scope, time: std::ops::Range<u64>) -> Operation {
+    at(scope, time, Deed::ToldOfDoubt)
 }
