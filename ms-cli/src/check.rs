@@ -5,7 +5,6 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use anstyle::Style;
 use ms_config::{
     Config, Diagnostic, Filter, Mode, OwnFilters, Parsed, Retries, Section, Server, Settings, Severity, Strategy,
 };
@@ -16,7 +15,7 @@ use crate::{
     compat_report::CompatReport,
     exit::Exit,
     failure::Failure,
-    out::{BAD, BOLD, DIM, GOOD, NOTABLE, Out},
+    out::{BAD, BOLD, GOOD, NOTABLE, Out},
 };
 
 /// Check a configuration file: every problem at once, and what the file means
@@ -126,19 +125,9 @@ fn print_compat(out: &mut Out, config: &Config, settings: &Settings) -> Result<(
             report.source,
             shown.join(", ")
         )?;
-        print_points(out, "in force", Style::new(), &report.in_force)?;
-        print_points(out, "not yet in force, as in classic", DIM, &report.not_yet)?;
-    }
-    Ok(())
-}
-
-fn print_points(out: &mut Out, title: &str, style: Style, points: &[String]) -> Result<(), Failure> {
-    if points.is_empty() {
-        return Ok(());
-    }
-    writeln!(out, "  {title}:")?;
-    for point in points {
-        writeln!(out, "  {style}- {point}{style:#}")?;
+        for point in &report.points {
+            writeln!(out, "  - {point}")?;
+        }
     }
     Ok(())
 }

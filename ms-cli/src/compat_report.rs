@@ -1,9 +1,7 @@
 //! What `compat` means for a section.
 //!
 //! `strict`, the default, differs from the original where the original was a trap. An operator who moves a file over
-//! should be told what changes for that file, and only that: a section without replicas has no read-only belt. And as
-//! long as part of `strict` is not built, the part that is not is told as well; a promise nobody keeps is the worst
-//! kind of documentation.
+//! should be told what changes for that file, and only that: a section without replicas has no read-only belt.
 
 use ms_config::{Compat, FailureMemory, Filter, Section, Settings, Strategy, TrxStickiness};
 
@@ -13,10 +11,7 @@ pub(crate) struct CompatReport {
     pub(crate) compat: Compat,
     /// Who chose it.
     pub(crate) source: &'static str,
-    /// What holds today.
-    pub(crate) in_force: Vec<String>,
-    /// Where `strict` behaves as `classic` for the time being.
-    pub(crate) not_yet: Vec<String>,
+    pub(crate) points: Vec<String>,
 }
 
 impl CompatReport {
@@ -28,11 +23,11 @@ impl CompatReport {
             (None, None) => "the default",
         };
         let compat = section.switches.compat;
-        let (in_force, not_yet) = match compat {
-            Compat::Classic => (classic(section), Vec::new()),
-            Compat::Strict => (strict(section), level(section).map(str::to_owned).into_iter().collect()),
+        let points = match compat {
+            Compat::Classic => classic(section),
+            Compat::Strict => strict(section),
         };
-        Self { compat, source, in_force, not_yet }
+        Self { compat, source, points }
     }
 }
 
@@ -125,6 +120,7 @@ fn strict(section: &Section) -> Vec<String> {
                 .to_owned(),
         );
     }
+    points.extend(level(section).map(str::to_owned));
     points.extend(failures(section));
     points
 }
@@ -168,14 +164,21 @@ fn nothing_to_split(section: &Section) -> Option<&'static str> {
 
 /// How fresh reads are; `None` where a filter decides.
 fn level(section: &Section) -> Option<&'static str> {
-    if section.filters.iter().any(|it| matches!(it, Filter::QualityOfService { .. })) {
+    if section.replicas.is_empty() || section.filters.iter().any(|it| matches!(it, Filter::QualityOfService { .. })) {
         return None;
     }
-    Some(if section.master_on_write {
-        "the service level is eventual, but `master_on_write` is on: after its first write a session reads from the primary"
-    } else {
-        "the service level is eventual: a replica may not have yet what was just written, and is not waited for; \
-         in a session `\"master_on_write\": 1` avoids it, elsewhere `db.primary()`"
+    Some(match (section.switches.compat, section.master_on_write) {
+        (Compat::Strict, _) => {
+            "the service level is session: a read goes to a replica that has what its reader wrote (through `&Cluster` the \
+             process, through a scope the request), waits for one for a moment, or goes to the primary"
+        }
+        (_, true) => {
+            "the service level is eventual, but `master_on_write` is on: after its first write a session reads from the primary"
+        }
+        (_, false) => {
+            "the service level is eventual: a replica may not have yet what was just written, and is not waited for; \
+             in a session `\"master_on_write\": 1` avoids it, elsewhere `db.primary()`"
+        }
     })
 }
 
@@ -201,35 +204,33 @@ mod tests {
     }
 
     #[test]
-    fn strict_says_what_is_not_built_yet_and_classic_has_nothing_to_wait_for() {
-        check(r#", "compat": "strict""#, "eventual", false);
-        check(r#", "compat": "classic""#, "eventual", true);
+    fn each_mode_has_a_service_level_of_its_own() {
+        check(r#", "compat": "strict""#, "the service level is session");
+        check(r#", "compat": "classic""#, "the service level is eventual");
+        check(r#", "compat": "classic", "master_on_write": 1"#, "`master_on_write` is on");
     }
 
     #[test]
     fn what_the_file_says_decides_what_is_told() {
-        check(r#", "compat": "strict", "read_functions": ["price"]"#, "`price`", true);
-        check(r#", "compat": "strict", "disable_rw_split": 1"#, "`disable_rw_split` is on", true);
-        check(r#", "compat": "strict", "master_on_write": 1"#, "`master_on_write` is on", false);
-        check(r#", "compat": "classic", "read_functions": ["price"]"#, "no effect", true);
-        check(r#", "compat": "strict""#, "left out by all sessions for 10 seconds", true);
-        check(r#", "failover": {"retry_after_s": 3}"#, "left out by all sessions for 3 seconds", true);
-        check(r#", "failover": {"remember_failed": 0}"#, "`remember_failed` is off", true);
-        check(r#", "compat": "classic", "failover": {"remember_failed": 1}"#, "for the rest of the session", true);
+        check(r#", "compat": "strict", "read_functions": ["price"]"#, "`price`");
+        check(r#", "compat": "strict", "disable_rw_split": 1"#, "`disable_rw_split` is on");
+        check(r#", "compat": "classic", "read_functions": ["price"]"#, "no effect");
+        check(r#", "compat": "strict""#, "left out by all sessions for 10 seconds");
+        check(r#", "failover": {"retry_after_s": 3}"#, "left out by all sessions for 3 seconds");
+        check(r#", "failover": {"remember_failed": 0}"#, "`remember_failed` is off");
+        check(r#", "compat": "classic", "failover": {"remember_failed": 1}"#, "for the rest of the session");
     }
 
     #[test]
     fn a_section_without_replicas_is_told_what_becomes_of_reads() {
-        check(r#", "slave": []"#, "every read fails", true);
-        check(r#", "slave": [], "failover": "master""#, "reads go to the primary", true);
+        check(r#", "slave": []"#, "every read fails");
+        check(r#", "slave": [], "failover": "master""#, "reads go to the primary");
     }
 
-    /// Whether a sentence with `part` is told as in force, or as not yet in force.
     #[track_caller]
-    fn check(keys: &str, part: &str, in_force: bool) {
+    fn check(keys: &str, part: &str) {
         let report = report(keys, &Settings::default());
-        let has = |points: &[String]| points.iter().any(|it| it.contains(part));
-        assert_eq!((has(&report.in_force), has(&report.not_yet)), (in_force, !in_force), "{report:#?}");
+        assert!(report.points.iter().any(|it| it.contains(part)), "{report:#?}");
     }
 
     #[track_caller]

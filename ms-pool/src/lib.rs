@@ -11,8 +11,9 @@
 //!
 //! # Consistency
 //!
-//! Replication is asynchronous and the service level is `eventual`: a read may miss a write made a moment ago. Ask for the
-//! primary where that matters. (Exact read-your-writes is being built.)
+//! Replication is asynchronous. In `strict` reads see what their reader wrote all the same, on replicas: through `&Cluster` what
+//! the process wrote, through a [`Scope`] what a request wrote, and with a token what another process did. [`Consistency`]
+//! has the levels.
 //!
 //! # Errors
 //!
@@ -120,6 +121,9 @@ mod adoption_page {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/connection-state.md")]
 mod connection_state_page {}
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/consistency.md")]
+mod consistency_page {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/failover.md")]
 mod failover_page {}

@@ -156,7 +156,7 @@ async fn whoever_waits_too_long_is_told_for_what() {
 async fn whoever_waits_too_long_is_told_for_whom() {
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&warnings);
-    let extra = r#", "pool": {"max_connections": 4, "acquire_timeout_ms": 100}"#;
+    let extra = r#", "pool": {"max_connections": 4, "acquire_timeout_ms": 1000}"#;
     let builder = Cluster::builder().config_text("test.json", support::section(extra));
     let db = builder.on_warning(move |it| sink.lock().unwrap().push(it.to_string())).build().unwrap();
     let holders = || db.state()[0].holders.clone();

@@ -126,7 +126,7 @@ async fn a_silent_server_costs_one_connect_timeout_per_time() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn connections_to_a_server_that_is_avoided_are_left_alone() {
-    let pool = r#", "pool": {"connect_timeout_ms": 200}"#;
+    let pool = r#", "pool": {"connect_timeout_ms": 600}"#;
     let (db, relay, _) = shop(&format!("{LOOP}{pool}")).await;
     let mut session = db.session();
     let mut read = async || {

@@ -12,16 +12,14 @@ fn a_good_file_is_described() {
             shop: 1 primary, 2 replicas; roundrobin; failover to other replicas, then the primary (max_retries 1)
 
             compat strict (the default) in `shop`
-              in force:
               - a statement is a read when it provably changes nothing: `SELECT … FOR UPDATE`, `INTO`, functions that are not known and everything doubtful go to the primary
               - own functions that only read go to replicas when `read_functions` lists them; it lists none
               - a transaction keeps to one server: a primary, or a replica if it is read-only; SQL text that begins or ends one is seen in a session
               - in a session statements go where their temporary tables, variables and locks are; time zone, SQL mode and the like are set on all its connections
               - a read whose connection breaks before it has answered is run once more
               - connections to replicas are read only (`SET SESSION TRANSACTION READ ONLY`): a write that gets there is refused with error 1792, and a read that turns out to write runs on the primary instead
+              - the service level is session: a read goes to a replica that has what its reader wrote (through `&Cluster` the process, through a scope the request), waits for one for a moment, or goes to the primary
               - a server that cannot be reached is left out by all sessions for 10 seconds, up to a minute when it fails again, while another one is left (`retry_after_s`, `"remember_failed": 0`)
-              not yet in force, as in classic:
-              - the service level is eventual: a replica may not have yet what was just written, and is not waited for; in a session `"master_on_write": 1` avoids it, elsewhere `db.primary()`
 
             ms.json: 1 section, 0 errors, 0 warnings
             exit code 0
@@ -55,16 +53,14 @@ fn every_problem_is_told_with_its_place() {
             broken: cannot be used, see above
 
             compat strict (the default) in `shop`
-              in force:
               - a statement is a read when it provably changes nothing: `SELECT … FOR UPDATE`, `INTO`, functions that are not known and everything doubtful go to the primary
               - own functions that only read go to replicas when `read_functions` lists them; it lists none
               - a transaction keeps to one server: a primary, or a replica if it is read-only; SQL text that begins or ends one is seen in a session
               - in a session statements go where their temporary tables, variables and locks are; time zone, SQL mode and the like are set on all its connections
               - a read whose connection breaks before it has answered is run once more
               - connections to replicas are read only (`SET SESSION TRANSACTION READ ONLY`): a write that gets there is refused with error 1792, and a read that turns out to write runs on the primary instead
+              - the service level is session: a read goes to a replica that has what its reader wrote (through `&Cluster` the process, through a scope the request), waits for one for a moment, or goes to the primary
               - a server that cannot be reached is left out by all sessions for 10 seconds, up to a minute when it fails again, while another one is left (`retry_after_s`, `"remember_failed": 0`)
-              not yet in force, as in classic:
-              - the service level is eventual: a replica may not have yet what was just written, and is not waited for; in a session `"master_on_write": 1` avoids it, elsewhere `db.primary()`
 
             ms.json: 2 sections, 2 errors, 2 warnings
             exit code 3
@@ -91,7 +87,6 @@ fn classic_has_nothing_to_wait_for() {
             shop: 1 primary, 1 replica; random (sticky); no failover
 
             compat classic (from the section) in `shop`
-              in force:
               - a statement is a read when its first token is `SELECT`: `SELECT … FOR UPDATE` and functions that write go to replicas, `SHOW` and `WITH … SELECT` to the primary
               - nothing keeps such a write from changing a replica: its connections stay as they are
               - `BEGIN`, `COMMIT` and `SET autocommit` sent as SQL text are not seen: statements of such a transaction are still split; use the API's `begin()`
