@@ -3,7 +3,7 @@
 //! Tests show that something works in a situation somebody thought of. Here many clients work at once while servers are delayed,
 //! frozen, killed, exchanged and replaced, and everything they see is held against what they were promised.
 
-use std::process::ExitCode;
+use std::{error::Error, process::ExitCode};
 
 use clap::Subcommand;
 use xtask::interrupt::Interrupts;
@@ -11,6 +11,7 @@ use xtask::interrupt::Interrupts;
 use crate::Outcome;
 
 mod consistency; // cargo xtask torture consistency
+mod planted; // cargo xtask torture planted
 
 /// Breaks servers under load and checks what clients were promised
 #[derive(Debug, clap::Args)]
@@ -19,18 +20,24 @@ pub(crate) struct Args {
     what: What,
 }
 
-/// One promise, one command.
+/// One proof, one command.
 #[derive(Debug, Subcommand)]
 enum What {
     Consistency(consistency::Args),
+    Planted(planted::Args),
 }
 
 pub(crate) async fn run(args: &Args) -> Outcome {
     let mut interrupts = Interrupts::listen()?;
-    let What::Consistency(args) = &args.what;
+    let good = async {
+        Ok::<_, Box<dyn Error>>(match &args.what {
+            What::Consistency(args) => consistency::run(args).await?,
+            What::Planted(args) => planted::run(args).await?,
+        })
+    };
     // Whatever runs is killed and removed when its future is dropped.
     tokio::select! {
-        outcome = consistency::run(args) => Ok(if outcome? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
+        outcome = good => Ok(if outcome? { ExitCode::SUCCESS } else { ExitCode::FAILURE }),
         interrupt = interrupts.next() => Ok(interrupt.exit_code()),
     }
 }

@@ -159,6 +159,7 @@ impl Report {
             "seed": seed,
             "seconds": self.took.as_secs_f64(),
             "violations": self.violations.len(),
+            "broken": self.broken(),
             "good": self.is_good(),
             "groups": groups,
             "told_of_loss": self.told_of_loss,
@@ -207,6 +208,12 @@ impl Report {
             }
         }
         self.close(screen)
+    }
+
+    /// How often each kind of promise was broken.
+    fn broken(&self) -> serde_json::Map<String, Value> {
+        let times = |broken| self.violations.iter().filter(|it| it.broken == broken).count();
+        Broken::ALL.iter().map(|it| (it.title().to_owned(), times(*it).into())).collect()
     }
 
     /// Some violations of each kind, each of another scope.

@@ -306,6 +306,8 @@ impl User {
     async fn pause(&mut self, pace: Pace) {
         let millis = match pace {
             Pace::Hurried => 0..30,
+            // Long enough for a server to go and come back, and to be tried again.
+            Pace::Patient if self.rng.u8(..6) == 0 => 1000..3000,
             Pace::Patient => 20..500,
         };
         sleep(Duration::from_millis(self.rng.u64(millis))).await;
