@@ -27,6 +27,7 @@ use crate::{
     Builder, Cluster, Error, Statistics, Tokens,
     bridge::Bridges,
     builder::Callbacks,
+    cache,
     census::Census,
     class::Classes,
     cluster::{Inner, KnownSqlMode, Member, Rules},
@@ -461,6 +462,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         bridges,
         lags: Lags::new(servers, heartbeat, monitor.max_per_second),
         tokens: CurrentTokens::new(tokens),
+        cache: cache::Store::new(builder.cache_bytes.unwrap_or(cache::CAPACITY)),
         positions,
         written: Arc::default(),
     }))

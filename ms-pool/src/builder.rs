@@ -54,6 +54,7 @@ pub struct Builder {
     pub(crate) own_filters: OwnFilters,
     pub(crate) filters: Option<Vec<Box<dyn Filter>>>,
     pub(crate) tokens: Option<Tokens>,
+    pub(crate) cache_bytes: Option<u64>,
 }
 
 /// The functions that filters of the configuration call by name.
@@ -369,6 +370,13 @@ impl Builder {
     /// ```
     pub fn tokens(mut self, tokens: Tokens) -> Self {
         self.tokens = Some(tokens);
+        self
+    }
+
+    /// How many bytes the answers of [`Cluster::cached`] may take together; 16 MiB unless set. An answer of more than a quarter of
+    /// it is not kept; 0 keeps none.
+    pub fn cache_bytes(mut self, bytes: u64) -> Self {
+        self.cache_bytes = Some(bytes);
         self
     }
 

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::{
     Builder, Counter, Error, On, Session, Statistics, Tx, TxOptions, assemble,
     bridge::Bridges,
+    cache,
     census::Census,
     class::{Classes, Question},
     events::Hooks,
@@ -89,6 +90,8 @@ pub(crate) struct Inner {
     pub(crate) tables: Option<KnownTables>,
     pub(crate) bridges: Bridges,
     pub(crate) tokens: CurrentTokens,
+    /// Answers that are kept.
+    pub(crate) cache: cache::Store,
     pub(crate) positions: Positions,
     pub(crate) lags: Lags,
     /// What the process has written through the cluster itself.

@@ -246,11 +246,17 @@ impl Cluster {
         }
     }
 
-    /// Something has no number. `classic` looks at positions only where somebody hands one over.
-    pub(crate) fn lapse(&self, core: &mut Core) {
-        if self.inner.rules.is_strict() {
+    /// Something has no number.
+    fn lapse(&self, core: &mut Core) {
+        if self.numbers_are_positions() {
             core.written_mut(self).lapse();
         }
+    }
+
+    /// Whether it matters to reads what has no number. `classic` looks at positions only where somebody hands one over, and without
+    /// SQL that asks for numbers the servers' own ids are the positions.
+    fn numbers_are_positions(&self) -> bool {
+        self.inner.rules.is_strict() && self.inner.injection.as_ref().is_some_and(|it| it.source.is_some())
     }
 }
 
@@ -313,8 +319,7 @@ impl Counted {
     const NOTHING: Self = Self { written: None, lapses: 0 };
 
     fn begin(cluster: &Cluster, core: &Core) -> Self {
-        let strict = cluster.inner.rules.is_strict();
-        let written = core.written(cluster).filter(|_| strict).cloned();
+        let written = core.written(cluster).filter(|_| cluster.numbers_are_positions()).cloned();
         let lapses = written.as_ref().map_or(0, |it| it.lapses());
         Self { written, lapses }
     }

@@ -51,6 +51,7 @@ mod last_text; // the text of the statement before
 mod prepared; // a statement that stays where it is
 mod wishes; // what a session wants of its connections
 
+mod cache; // answers that are kept for a while
 mod consistency; // how fresh reads are to be
 
 mod by_text; // what was found out about a text, found again
@@ -93,6 +94,7 @@ pub use ms_gtid::token::{Key as TokenKey, TokenError, Tokens};
 
 pub use self::{
     builder::Builder,
+    cache::{CacheState, Cached, TypedQuery},
     cluster::Cluster,
     consistency::{Consistency, ConsistencyError, LevelOption},
     credentials::{Credentials, FromEnv, FromFile, Password, PasswordFuture, credentials_fn},

@@ -19,11 +19,12 @@ use std::{
     mem,
     pin::Pin,
     task::{Context, Poll},
+    time::Duration,
 };
 
 use futures_core::Stream;
 use futures_core::stream::BoxStream;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream};
 use ms_filters::{Role, ServerIx};
 use ms_hints::Route;
 use sqlx_core::ext::async_stream::{TryAsyncStream, Yielder};
@@ -33,7 +34,7 @@ use crate::{
     Cluster, Counter, Session,
     error::server_error,
     injection::{Behind, Counted, Counts, Event},
-    pool::{Guarded, Stmt},
+    pool::{Guarded, Stmt, first_row},
     positions::Debt,
     route::{Routed, is_proven, note_refused_read, replace, reroute_among},
     session::{Core, Slot},
@@ -197,6 +198,45 @@ pub(crate) async fn forward(
         out.r#yield(item?).await;
     }
     Ok(())
+}
+
+/// How many rows of an answer are wanted.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Rows {
+    All,
+    First,
+}
+
+/// An answer as a whole.
+pub(crate) struct Gathered {
+    pub(crate) rows: Vec<MySqlRow>,
+    /// How far the server that has answered was known to trail; `None` is unknown.
+    pub(crate) lag: Option<Duration>,
+}
+
+/// One statement with a session of its own, and all of its answer.
+///
+/// # Cancel safety
+///
+/// Safe for the pool; dropped before it is done it costs the connection.
+pub(crate) async fn gather(session: Session, stmt: Stmt, rows: Rows) -> Result<Gathered, sqlx::Error> {
+    let mut once = Once(session);
+    let (session, mut stmt) = (&mut once.0, Some(stmt));
+    let answer: BoxStream<'_, Item> = Box::pin(TryAsyncStream::new(|out| async move {
+        let routed = session.route(stmt.as_ref().expect("it was just made"), None).await?;
+        session.core.put_scratch_back();
+        run(session, routed, &mut stmt, None, &out).await
+    }));
+    let rows = match rows {
+        Rows::First => first_row(answer).await?.into_iter().collect(),
+        Rows::All => answer.try_filter_map(|part| std::future::ready(Ok(part.right()))).try_collect().await?,
+    };
+    let Session { cluster, core, .. } = &once.0;
+    let lag = core.last_used.and_then(|server| match cluster.member(server).role {
+        Role::Primary => Some(Duration::ZERO),
+        Role::Replica => core.facts.lag(server),
+    });
+    Ok(Gathered { rows, lag })
 }
 
 /// One statement of a cluster or a scope, with a session of its own.

@@ -167,6 +167,14 @@ counters! {
     TokenRefused = "tokens_refused",
     /// A request that wrote was answered with a token; own counter.
     TokenIssued = "tokens_issued",
+    /// An answer was kept and young enough; own counter, as are those below.
+    CacheHit = "cache_hits",
+    /// A server had to be asked for an answer that may be kept.
+    CacheMiss = "cache_misses",
+    /// Somebody waited for the answer to somebody else's question.
+    CacheShared = "cache_shared",
+    /// A query of [`Cluster::cached`](crate::Cluster::cached) was one whose answer cannot be kept.
+    CacheBypassed = "cache_bypassed",
 }
 
 /// A set of counters. Cheap to share; [`Counter`] says what is counted.

@@ -1,6 +1,6 @@
 //! A transaction as a value: it ends with a call, or rolls back when it is dropped.
 //!
-//! [`Tx`] owns its connection; it comes from [`Cluster::begin`]. [`SessionTx`] borrows a session; it comes from
+//! [`Tx`] owns its connection; it comes from [`Cluster::begin`](crate::Cluster::begin). [`SessionTx`] borrows a session; it comes from
 //! [`Session::begin`] and sees the session's temporary tables and variables. Both stand on the calls of [`Session`].
 //!
 //! They begin and end through the driver's own transaction manager, so that a `begin()` of a function that was given
@@ -29,7 +29,7 @@ use crate::{
     transaction::{End, lose},
 };
 
-/// A transaction; from [`Cluster::begin`] and [`Cluster::begin_with`]. Dropped before its end, it rolls back.
+/// A transaction; from [`Cluster::begin`](crate::Cluster::begin) and [`Cluster::begin_with`](crate::Cluster::begin_with). Dropped before its end, it rolls back.
 ///
 /// `&mut tx` is an sqlx executor. A transaction is never continued on another server: when its connection is lost, the
 /// statement says so, and everything after it fails.

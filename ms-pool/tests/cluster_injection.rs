@@ -17,7 +17,7 @@ use std::{
 };
 
 use futures_util::TryStreamExt;
-use ms_pool::{Cluster, Counter, Error, Password, Session, Statistics, TxOptions, code};
+use ms_pool::{Cluster, Counter, Error, Password, Scope, Session, Statistics, TxOptions, code};
 use relay::{Relay, Weather};
 use shop::{Shop, tcp};
 use sqlx::{Acquire, AssertSqlSafe, Executor, MySql, MySqlConnection, mysql::MySqlArguments};
@@ -97,6 +97,18 @@ impl Counted {
 
     async fn drop_counter(&self) {
         run(&mut direct(&primary_url()).await, &format!("DROP TABLE {}", self.counter)).await.unwrap();
+    }
+
+    /// From here on `on_commit` fails.
+    async fn take_counter_away(&self) -> String {
+        let away = format!("{}_away", self.counter);
+        let rename = format!("DROP TABLE IF EXISTS {away}; RENAME TABLE {} TO {away}", self.counter);
+        run(&mut direct(&primary_url()).await, &rename).await.unwrap();
+        away
+    }
+
+    async fn bring_counter_back(&self, away: &str) {
+        run(&mut direct(&primary_url()).await, &format!("RENAME TABLE {away} TO {}", self.counter)).await.unwrap();
     }
 
     /// Somebody else counts, and takes its time.
@@ -354,13 +366,9 @@ async fn a_failed_injection_can_be_ignored_and_is_not_forgotten() {
     run(&mut session, &it.insert()).await.unwrap();
     assert_eq!(session.last_gtid().await.unwrap(), "1");
 
-    let renamed = format!("{}_away", it.counter);
-    let mut primary = direct(&primary_url()).await;
-    run(&mut primary, &format!("DROP TABLE IF EXISTS {renamed}; RENAME TABLE {} TO {renamed}", it.counter))
-        .await
-        .unwrap();
+    let away = it.take_counter_away().await;
     run(&mut session, &it.insert()).await.unwrap();
-    run(&mut primary, &format!("RENAME TABLE {renamed} TO {}", it.counter)).await.unwrap();
+    it.bring_counter_back(&away).await;
     assert_eq!((it.number().await, it.written().await), (1, 2));
     assert_eq!(it.warned("has no number"), 1);
     // 1 would say that a replica has the second write.
@@ -633,4 +641,83 @@ async fn the_last_id_is_that_of_the_primary_that_ran_the_last_write() {
     let mut session = support::configured(keys).0.session();
     run(&mut session, &it.insert()).await.unwrap();
     assert!(refusal(&mut session).await.contains("`fetch_last_gtid` returned nothing"));
+}
+
+/// Where a read of the scope runs.
+async fn reads_on(scope: &Scope) -> u16 {
+    support::port_of(scope, "").await
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn who_must_see_a_write_without_a_number_reads_on_the_primary() {
+    let it = Counted::new("scope", r#", "report_error": false, "wait_for_gtid_timeout": 5"#, "").await;
+    let (_, primary) = address(&primary_url());
+    let scope = it.db.scope();
+    run(&scope, &it.insert()).await.unwrap();
+    assert_ne!(reads_on(&scope).await, primary, "it has a number, and replicas come to have it");
+    assert_eq!(scope.position().await.unwrap().count(), Some(1));
+
+    let away = it.take_counter_away().await;
+    run(&scope, &it.insert()).await.unwrap();
+    it.bring_counter_back(&away).await;
+    support::synced().await;
+    // Every replica has the number 1, and that number says nothing.
+    assert_eq!(reads_on(&scope).await, primary);
+    assert!(matches!(scope.position().await, Err(Error::NoPosition { .. })));
+    // Another scope has nothing to do with it.
+    assert_ne!(reads_on(&it.db.scope()).await, primary);
+
+    // A commit includes what came before, a rollback does not.
+    let mut tx = scope.begin().await.unwrap();
+    run(&mut tx, &it.insert()).await.unwrap();
+    tx.rollback().await.unwrap();
+    assert_eq!(reads_on(&scope).await, primary);
+    let mut tx = scope.begin().await.unwrap();
+    run(&mut tx, &it.insert()).await.unwrap();
+    tx.commit().await.unwrap();
+    assert_ne!(reads_on(&scope).await, primary);
+    assert_eq!(scope.position().await.unwrap().count(), Some(2));
+
+    // So does a transaction that commits without a number of its own.
+    let away = it.take_counter_away().await;
+    let mut tx = scope.begin().await.unwrap();
+    run(&mut tx, &it.insert()).await.unwrap();
+    tx.commit().await.unwrap();
+    it.bring_counter_back(&away).await;
+    assert_eq!(reads_on(&scope).await, primary);
+    run(&scope, &it.insert()).await.unwrap();
+    assert_ne!(reads_on(&scope).await, primary);
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_stream_that_is_dropped_early_leaves_no_stale_position() {
+    let it = Counted::new("scope_early", r#", "wait_for_gtid_timeout": 5"#, "").await;
+    let (_, primary) = address(&primary_url());
+    let scope = it.db.scope();
+    run(&scope, &it.insert()).await.unwrap();
+    assert_ne!(reads_on(&scope).await, primary);
+    let other = it.lock_counter().await;
+    {
+        let sql = it.rows(40);
+        let mut answer = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&scope);
+        answer.try_next().await.unwrap().unwrap();
+    }
+    // The number cannot be there yet.
+    assert_eq!(reads_on(&scope).await, primary);
+    drop(other);
+    eventually("the number to be taken into account", async || reads_on(&scope).await != primary).await;
+    assert_eq!(scope.position().await.unwrap().count(), Some(2));
+
+    // The session's own connection knows, and is asked.
+    let mut session = scope.session();
+    {
+        let sql = it.rows(40);
+        let mut answer = sqlx::raw_sql(AssertSqlSafe(sql)).fetch(&mut session);
+        answer.try_next().await.unwrap().unwrap();
+    }
+    assert_eq!(reads_on(&scope).await, primary);
+    assert_ne!(support::port_of(&mut session, "").await, primary);
+    assert_eq!(scope.position().await.unwrap().count(), Some(3));
 }

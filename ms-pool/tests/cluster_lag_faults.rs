@@ -14,7 +14,10 @@ use std::{
     time::{Duration, Instant},
 };
 
-use ms_pool::{Cluster, Counter, Role, Statistics};
+use ms_pool::{
+    Cluster, Counter, Role, Statistics,
+    ms_gtid::replica::{Behind, Lag, Part, Status},
+};
 use support::{
     address, alone, control, direct, eventually, is_mariadb, primary_url, replica_url, section, synced, table,
 };
@@ -207,6 +210,91 @@ async fn what_was_seen_before_a_restart_proves_nothing_faults() {
     synced().await;
 }
 
+/// What an operator sees of a replica.
+async fn seen(db: &Cluster, name: &str) -> (Status, Lag) {
+    let seen = db.examine(name).await.unwrap();
+    (seen.replication.unwrap(), seen.lag.unwrap())
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_blocked_applier_shows_how_far_it_is_behind_faults() {
+    let _turn = alone().await;
+    let name = table("lag_blocked", "id INT").await;
+    let it = Watched::within(60, "");
+    let (status, lag) = seen(&it.db, "replica1").await;
+    assert!(status.channels()[0].caught_up, "{status:?}");
+    assert_eq!(lag, Lag::Behind(Behind { lag: Duration::ZERO, rounding: Duration::ZERO }));
+    let mut blocker = direct(&replica_url(1)).await;
+    sqlx::raw_sql(sqlx::AssertSqlSafe(format!("LOCK TABLES {name} READ"))).execute(&mut blocker).await.unwrap();
+    let insert = format!("INSERT INTO {name} VALUES (1)");
+    sqlx::query(sqlx::AssertSqlSafe(insert)).execute(&mut direct(&primary_url()).await).await.unwrap();
+    let written = Instant::now();
+    for _ in 0..10 {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        let least = written.elapsed().checked_sub(Duration::from_millis(250)).unwrap();
+        let (status, lag) = seen(&it.db, "replica1").await;
+        let most = written.elapsed() + Duration::from_millis(100);
+        let Lag::Behind(behind) = lag else { panic!("{lag:?}") };
+        assert!(behind.at_most() >= least, "{behind:?}, {least:?} at least");
+        assert!(!status.channels()[0].caught_up);
+        if is_mariadb() {
+            assert_eq!(behind.rounding, Duration::from_secs(2));
+            assert!(behind.lag <= most + Duration::from_secs(1), "{behind:?}, {most:?} at most");
+        } else {
+            assert_eq!(behind.rounding, Duration::ZERO, "microseconds");
+            assert!(behind.lag <= most, "{behind:?}, {most:?} at most");
+        }
+    }
+    drop(blocker);
+    synced().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn of_several_sources_all_must_be_followed_faults() {
+    let _turn = alone().await;
+    let (host, port) = address(&replica_url(2));
+    let it = Watched::within(60, "");
+    assert_eq!(it.reads_on().await, Role::Replica);
+    let (add, remove) = if is_mariadb() {
+        (
+            format!(
+                "CHANGE MASTER 'extra' TO MASTER_HOST='{host}', MASTER_PORT={port}, MASTER_USER='repl', MASTER_PASSWORD='repl'"
+            ),
+            "RESET SLAVE 'extra' ALL",
+        )
+    } else {
+        let to = format!(
+            "SOURCE_HOST='{host}', SOURCE_PORT={port}, SOURCE_USER='repl', SOURCE_PASSWORD='repl', SOURCE_AUTO_POSITION=1"
+        );
+        (format!("CHANGE REPLICATION SOURCE TO {to} FOR CHANNEL 'extra'"), "RESET REPLICA ALL FOR CHANNEL 'extra'")
+    };
+    control(&format!("sql replica1 {add}")).await;
+    let (status, lag) = seen(&it.db, "replica1").await;
+    control(&format!("sql replica1 {remove}")).await;
+    assert_eq!(status.channels().len(), 2, "{status:?}");
+    assert_eq!(lag, Lag::Stopped { channel: "extra".to_owned(), part: Part::Receiver, errno: 0 });
+    assert_eq!(seen(&it.db, "replica1").await.0.channels().len(), 1);
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_session_that_holds_the_last_connection_does_not_wait_for_itself_faults() {
+    let _turn = alone().await;
+    let it = Watched::within(2, r#", "pool": {"max_connections": 1}"#);
+    let mut session = it.db.session();
+    let began = Instant::now();
+    let mut slowest = Duration::ZERO;
+    while began.elapsed() < Duration::from_secs(5) {
+        let sent = Instant::now();
+        sqlx::query("SELECT 1").execute(&mut session).await.unwrap();
+        slowest = slowest.max(sent.elapsed());
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(slowest < Duration::from_millis(500), "{slowest:?}");
+}
+
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_heartbeat_needs_no_privilege_and_shows_what_seconds_hide_faults() {
@@ -274,11 +362,12 @@ async fn no_read_is_older_than_its_bound_faults() {
     });
     synced().await;
     let counts = [(); 3].map(|()| Arc::new(AtomicU64::new(0)));
-    for age in [1_u32, 2, 4] {
+    // Those who may ask less often than their bound would need go by what has become too old, if by anything.
+    for (age, most) in [(1_u32, 5), (2, 5), (4, 5), (1, 1), (2, 1)] {
         let counts = counts.clone();
         let select = format!("SELECT at FROM {name}");
         tasks.spawn(async move {
-            let it = Watched::within(age, "");
+            let it = Watched::within(age, &format!(r#", "monitor": {{"max_per_second": {most}}}"#));
             loop {
                 let mut session = it.db.session();
                 let sent = began.elapsed();

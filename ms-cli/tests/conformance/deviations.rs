@@ -18,7 +18,7 @@ const DOCS: u32 = 14;
 
 /// What is not implemented yet, by the capability that will bring it.
 const WAITING: [(&str, &[&str]); 3] = [
-    ("GTID and service levels with options", &["BUG-23", "BUG-25", "BUG-26", "BUG-35", "BUG-63"]),
+    ("GTID and service levels with options", &["BUG-26"]),
     (
         "XA",
         &[

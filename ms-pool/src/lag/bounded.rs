@@ -22,6 +22,8 @@ use crate::{
     session::{Core, Slots},
 };
 
+/// How long to wait for a connection where all are in use: somebody may hold the last one and wait for the answer.
+const PATIENCE: Duration = Duration::from_millis(100);
 /// How long a server is left alone that could not be asked.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The same, when the account may not ask.
@@ -112,7 +114,9 @@ fn start(cluster: &Cluster, server: ServerIx) {
 
 /// Asks a server; returns trouble that nobody was told of yet.
 async fn asked(cluster: &Cluster, server: ServerIx, asking: &Asking) -> Option<String> {
-    let mut lease = match cluster.member(server).pool.lease(Instant::now() + LIMIT).await {
+    let pool = &cluster.member(server).pool;
+    let patience = if pool.is_full() { PATIENCE } else { LIMIT };
+    let mut lease = match pool.lease(Instant::now() + patience).await {
         Ok(lease) => lease,
         // Statements that need it will say so themselves.
         Err(error) => {

@@ -151,8 +151,7 @@ async fn classic(cluster: &Cluster, core: &mut Core, slots: &mut Slots, replicas
         if slots.get(server).is_none() && open(cluster, core, slots, server).await.is_err() {
             continue;
         }
-        loop {
-            let Some(slot) = slots.use_now(server) else { break };
+        while let Some(slot) = slots.use_now(server) {
             let of = Server { replicates: true };
             match original(cluster, &mut slot.lease, &**source, &must.position, of).await {
                 Some(Asked::All) => core.facts.reached(server),

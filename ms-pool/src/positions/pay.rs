@@ -37,6 +37,12 @@ pub(crate) async fn pay(
     written: &Written,
     as_of: u64,
 ) -> Result<bool, Error> {
+    for slot in &mut slots.0 {
+        if slot.lease.owes().is_some() {
+            // Nobody has read the rest of the answer, and nothing was counted behind it yet.
+            slot.lease.settle(LIMIT).await;
+        }
+    }
     let _turn = written.paying.lock().await;
     if written.is_uncounted() {
         // The number is not that of the last write.
@@ -111,10 +117,6 @@ async fn position_of(cluster: &Cluster, core: &mut Core, slots: &mut Slots, debt
     if let ([_], Some(by)) = (debts, debt.by) {
         let is_it = |lease: &Lease| lease.identity().connection_id == by.connection && lease.is_ready();
         let tells = |lease: &Lease| lease.writes().wrapping_sub(by.first) < KEPT;
-        if let Some(slot) = slots.use_now(debt.server).filter(|slot| slot.lease.phase() == Phase::Unread) {
-            // Its rest may have to be followed by something.
-            slot.lease.settle(LIMIT).await;
-        }
         if let Some(slot) = slots.use_now(debt.server).filter(|slot| is_it(&slot.lease)) {
             // One that breaks now must break under a statement of its session, if there is anything to lose with it.
             let expendable = slot.hold.state.is_empty() && !slot.prepared && !slot.lease.has_transaction();

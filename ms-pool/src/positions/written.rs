@@ -140,7 +140,7 @@ impl Written {
     pub(crate) fn must_as_of(&self, as_of: Option<u64>) -> Must {
         let state = self.state();
         let as_of = as_of.unwrap_or(state.now);
-        let owes = state.debts.iter().any(|debt| debt.since < as_of);
+        let owes = state.uncounted || state.debts.iter().any(|debt| debt.since < as_of);
         Must { position: Arc::clone(&state.position), owes, as_of, stays: state.stays.clone() }
     }
 
@@ -206,6 +206,7 @@ impl Written {
         let mut state = self.state();
         state.uncounted = true;
         state.lapses = state.lapses.wrapping_add(1);
+        self.any.store(true, Ordering::Release);
     }
 
     /// How often something was not counted so far.
