@@ -175,6 +175,27 @@ async fn a_scope_never_goes_back_in_time() {
     all_well().await;
 }
 
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn an_open_read_view_is_no_evidence() {
+    let _turn = support::alone().await;
+    all_well().await;
+    let table = support::table("read_view", "n INT").await;
+    // Transactions bind nothing: each server has one of its own, and what is committed on one is not on another.
+    let (db, _) = support::configured(r#", "compat": "strict", "trx_stickiness": "disabled", "filters": {"roundrobin": []}"#);
+    for wrote in 1..=4 {
+        let mut session = db.session();
+        session.set_autocommit(false).await.unwrap();
+        count(&mut session, &table).await;
+        insert(&mut session, &table).await;
+        session.commit().await.unwrap();
+        support::synced().await;
+        let (seen, at) = count(&mut session, &table).await;
+        assert_eq!(seen, wrote, "on port {at}");
+        session.rollback().await.unwrap();
+    }
+}
+
 /// A scope that has read from that replica.
 async fn on_replica(db: &Cluster, replica: usize, table: &str) -> Scope {
     for _ in 0..100 {
