@@ -121,6 +121,9 @@ pub use ms_filters::{Call, Choice, Choices, Listed};
 #[doc = include_str!("../../docs/adoption.md")]
 mod adoption_page {}
 #[cfg(doctest)]
+#[doc = include_str!("../../docs/cache.md")]
+mod cache_page {}
+#[cfg(doctest)]
 #[doc = include_str!("../../docs/connection-state.md")]
 mod connection_state_page {}
 #[cfg(doctest)]
