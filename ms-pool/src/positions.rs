@@ -29,7 +29,7 @@ mod wait; // one waiter per replica and process
 mod written; // what must be seen
 
 pub(crate) use self::{
-    fresh::{fetch, forget, is_proven, look},
+    fresh::{fetch, forget, is_proven, look, shown},
     known::Known,
     pay::{all_of_primaries, pay},
     written::{Debt, Must, Stays, Written},

@@ -11,7 +11,7 @@ use ms_gtid::Position;
 
 use crate::{
     Cluster, Consistency, Error, Session, Tx, TxOptions,
-    positions::{Written, pay},
+    positions::{Written, all_of_primaries, pay, shown},
 };
 
 /// Statements that see what was written through it; from [`Cluster::scope`].
@@ -80,8 +80,8 @@ impl Scope {
         self.shared.written.require(position);
     }
 
-    /// What has to be seen so far: asks the connections that wrote, where they were not asked before. Empty when nothing was
-    /// written.
+    /// What has to be seen so far, and what the scope has read: asks the connections that wrote, where they were not asked before,
+    /// and the replica that was read from last. Empty when nothing was written or read.
     ///
     /// # Errors
     ///
@@ -97,6 +97,18 @@ impl Scope {
         if !pay(cluster, core, slots, &self.shared.written, must.as_of).await? {
             let server = self.shared.written.debts().first().map_or(ServerIx::new(0), |debt| debt.server);
             return Err(Error::NoPosition { server: Arc::clone(self.cluster.member(server).pool.server()) });
+        }
+        if let Some(stays) = &must.stays
+            && !shown(cluster, stays, &self.shared.written).await
+        {
+            // What it had the primary has as well, unless it is lost.
+            match all_of_primaries(cluster).await {
+                Some(all) => self.shared.written.require(&all),
+                None => {
+                    let server = Arc::clone(cluster.member(stays.server).pool.server());
+                    return Err(Error::NoPosition { server });
+                }
+            }
         }
         Ok(Position::clone(&self.shared.written.must_as_of(Some(must.as_of)).position))
     }

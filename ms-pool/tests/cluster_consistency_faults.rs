@@ -182,7 +182,8 @@ async fn an_open_read_view_is_no_evidence() {
     all_well().await;
     let table = support::table("read_view", "n INT").await;
     // Transactions bind nothing: each server has one of its own, and what is committed on one is not on another.
-    let (db, _) = support::configured(r#", "compat": "strict", "trx_stickiness": "disabled", "filters": {"roundrobin": []}"#);
+    let (db, _) =
+        support::configured(r#", "compat": "strict", "trx_stickiness": "disabled", "filters": {"roundrobin": []}"#);
     for wrote in 1..=4 {
         let mut session = db.session();
         session.set_autocommit(false).await.unwrap();

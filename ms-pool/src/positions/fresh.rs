@@ -122,6 +122,15 @@ async fn strict(
 /// Another server may take the place of the replica read from as soon as it has all that this one had; `false` when nobody
 /// can tell what that was.
 async fn leave(cluster: &Cluster, stays: &Stays, written: &Written) -> bool {
+    let told = shown(cluster, stays, written).await;
+    if told {
+        written.leaves(stays.server);
+    }
+    told
+}
+
+/// Whoever goes on elsewhere has to see all that the replica read from has; `false` when nobody can tell what that is.
+pub(crate) async fn shown(cluster: &Cluster, stays: &Stays, written: &Written) -> bool {
     let Stays { server, identity } = stays;
     let pool = &cluster.member(*server).pool;
     if pool.is_avoided() {
@@ -135,7 +144,6 @@ async fn leave(cluster: &Cluster, stays: &Stays, written: &Written) -> bool {
     match ask::whole(&*source, &mut lease).await {
         Some(position) => {
             written.require(&position);
-            written.leaves(*server);
             true
         }
         None => false,

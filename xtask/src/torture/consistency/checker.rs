@@ -120,7 +120,7 @@ struct Checker<'h> {
     written: HashMap<Scope, Demands>,
     seen: HashMap<Scope, Demands>,
     /// What was under way to another scope.
-    handed: HashMap<usize, Demands>,
+    handed: HashMap<usize, [Demands; 2]>,
     /// The end and the place of every acknowledged write, by key and in the order of their ends.
     acknowledged: HashMap<Key, Vec<(Duration, Demand)>>,
     judged: Vec<Judged>,
@@ -247,7 +247,7 @@ impl<'h> Checker<'h> {
         doubts.iter().any(|(began, ended)| made <= *ended && *began <= by)
     }
 
-    /// A position says what its scope has written, or was given, when it is asked for. What the scope has read is not in it.
+    /// A position says what its scope has written, was given and has read when it is asked for.
     fn pick_up(&mut self, index: usize, giving: &Operation) {
         // What the giver was told of is not in it any more.
         let is_owed = |key, demand: &Demand| {
@@ -255,14 +255,15 @@ impl<'h> Checker<'h> {
             loss.is_none_or(|loss| !self.was_told(giving.scope, loss.killing, giving.ended))
                 && !self.is_doubted(giving.scope, demand, giving.ended)
         };
-        if let Some(written) = self.written.get(&giving.scope) {
-            self.handed.insert(index, written.only(is_owed));
-        }
+        let copy = |of: &HashMap<_, Demands>| of.get(&giving.scope).map(|it| it.only(is_owed)).unwrap_or_default();
+        let both = [copy(&self.written), copy(&self.seen)];
+        self.handed.insert(index, both);
     }
 
     fn put_down(&mut self, index: usize, to: Scope) {
-        if let Some(written) = self.handed.remove(&index) {
+        if let Some([written, seen]) = self.handed.remove(&index) {
             self.written.entry(to).or_default().merge(written, &self.fates);
+            self.seen.entry(to).or_default().merge(seen, &self.fates);
         }
     }
 }

@@ -27,6 +27,13 @@ pub(crate) enum Hand {
     Process(Db),
 }
 
+/// A position on its way.
+#[derive(Debug, Clone)]
+pub(crate) enum Handed {
+    Position(Position),
+    Token(String),
+}
+
 impl Hand {
     /// A scope of that level.
     pub(crate) fn scope(db: &Db, consistency: Consistency) -> Self {
@@ -36,8 +43,11 @@ impl Hand {
     }
 
     /// A scope that has to see what another one had to.
-    pub(crate) fn scope_at(db: &Db, position: &Position) -> Self {
-        Self::Scope(db.scope_at(position))
+    pub(crate) fn scope_with(db: &Db, handed: &Handed) -> Result<Self, Error> {
+        Ok(Self::Scope(match handed {
+            Handed::Position(it) => db.scope_at(it),
+            Handed::Token(it) => db.at(it)?,
+        }))
     }
 
     /// A session of that level.
@@ -63,12 +73,13 @@ impl Hand {
         }
     }
 
-    /// What somebody else has to see to see all of it; `None` where nobody can ask.
-    pub(crate) async fn position(&self) -> Option<Result<Position, Error>> {
-        match self {
-            Self::Scope(it) => Some(it.position().await),
+    /// What somebody else has to see to see all of it; `None` where there is nothing, or nobody can ask.
+    pub(crate) async fn hand_over(&self, as_token: bool) -> Result<Option<Handed>, Error> {
+        Ok(match self {
+            Self::Scope(it) if as_token => it.token().await?.map(Handed::Token),
+            Self::Scope(it) => Some(Handed::Position(it.position().await?)),
             _ => None,
-        }
+        })
     }
 
     pub(crate) async fn write(&mut self, key: Key, version: Version, manner: Manner) -> Result<(), sqlx::Error> {

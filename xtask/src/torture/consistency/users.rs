@@ -252,14 +252,20 @@ impl User {
 
     /// Somebody in the other process goes on with the position of this scope.
     async fn hand_over(&mut self, visit: &Visit, key: Key) {
+        if visit.promise != Promise::Session {
+            return;
+        }
         let began = self.company.world.now();
-        let position = match visit.hand.position().await {
-            Some(Ok(position)) if visit.promise == Promise::Session => position,
-            Some(Err(error)) => return self.failed(visit.scope, began, &error.into()).await,
-            _ => return,
+        let handed = match visit.hand.hand_over(self.rng.bool()).await {
+            Ok(Some(handed)) => handed,
+            Ok(None) => return,
+            Err(error) => return self.failed(visit.scope, began, &error.into()).await,
         };
         let home = 1 - visit.home;
-        let hand = Hand::scope_at(&self.company.processes[home].0, &position);
+        let hand = match Hand::scope_with(&self.company.processes[home].0, &handed) {
+            Ok(hand) => hand,
+            Err(error) => return self.failed(visit.scope, began, &error.into()).await,
+        };
         let to = self.company.scope(Promise::Session);
         self.note(visit.scope, began, Deed::HandedOver { to });
         let mut visit =
