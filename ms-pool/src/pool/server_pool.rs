@@ -463,6 +463,11 @@ impl ServerPool {
         self.holders.now(Instant::now())
     }
 
+    /// Whether somebody has this connection in hand.
+    pub(crate) fn is_held(&self, connection: u64) -> bool {
+        self.holders().iter().any(|it| it.connection_id == connection)
+    }
+
     pub(super) fn kills(&self) -> &KillQueue {
         &self.kills
     }

@@ -58,6 +58,12 @@ pub(crate) async fn pay(
     while let Some(server) = debts.first().map(|debt| debt.server) {
         let here: Vec<Debt> = debts.extract_if(.., |debt| debt.server == server).collect();
         let name = || Arc::clone(cluster.member(server).pool.server());
+        // Somebody may be writing there at this moment, and is owed for what has no position yet.
+        let pool = &cluster.member(server).pool;
+        let own = slots.get(server).map(|slot| slot.lease.identity().connection_id);
+        let writing =
+            |debt: &&Debt| debt.by.is_some_and(|by| Some(by.connection) != own && pool.is_held(by.connection));
+        let writing: Vec<Debt> = here.iter().filter(writing).cloned().collect();
         match position_of(cluster, core, slots, &here).await {
             Paid::At(position) => written.settle(&here, &position),
             Paid::Replaced(position) => {
@@ -70,6 +76,7 @@ pub(crate) async fn pay(
             }
             Paid::Unknown => all = false,
         }
+        writing.into_iter().for_each(|debt| written.owe(debt));
     }
     told(cluster, written, lost).map(|()| all)
 }
