@@ -7,7 +7,8 @@
 //! - The lag is in whole seconds, the difference of two clocks that were both cut to seconds: it may be almost two seconds off.
 //!   Only where all that was received has been applied, the zero is exact.
 //! - What the receiver has not received is not in it. A primary that stands still without closing its connections looks like
-//!   one at which nothing is written. Only a [`Heartbeat`] shows the difference.
+//!   one at which nothing is written, and a receiver that has just connected looks like one that lacks nothing, until it is sent what it
+//!   lacks. Only a [`Heartbeat`] shows the difference.
 //!
 //! So a [`Lag`] is one of several things, and the one with a number in it ([`Behind`]) knows how far off the number may be.
 //!
