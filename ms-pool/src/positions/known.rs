@@ -90,3 +90,34 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use ms_gtid::mariadb::Gtid;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn evidence_is_of_one_run_of_one_server() {
+        let uptime = |seconds| Some(Duration::from_secs(seconds));
+        let first = Identity::example("a", 1, uptime(1000));
+        check(&first, &Identity::example("a", 2, uptime(1000)), Coverage::Reached);
+        check(&first, &Identity::example("b", 2, uptime(1000)), Coverage::Unknown);
+        // It was restarted, and may have lost what it had.
+        check(&first, &Identity::example("a", 2, uptime(10)), Coverage::Unknown);
+        check(&first, &Identity::example("a", 2, None), Coverage::Unknown);
+    }
+
+    /// What is proven of the server that answers now, after `first` had shown all there is.
+    #[track_caller]
+    fn check(first: &Identity, now: &Identity, expected: Coverage) {
+        let written = Position::from("0-1-42".parse::<Gtid>().unwrap());
+        let known = Known::default();
+        known.learn(&Arc::new(first.clone()), Evidence::passed(&written));
+        assert_eq!(known.covers_at(now, &written), expected, "before anything is heard of it");
+        known.learn(&Arc::new(now.clone()), Evidence::default());
+        assert_eq!(known.covers_at(now, &written), expected, "when something was");
+    }
+}

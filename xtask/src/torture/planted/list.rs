@@ -119,7 +119,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
             from: "*self = Self { identity: Some(Arc::clone(identity)), ..Self::default() };",
             to: "self.identity = Some(Arc::clone(identity));",
         }],
-        caught_by: Catcher::Torture(60),
+        caught_by: Catcher::Test(&["-p", "ms-pool", "--lib"], "evidence_is_of_one_run_of_one_server"),
     },
     Mistake {
         name: "who answers behind the name is not looked at",
