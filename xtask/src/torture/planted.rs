@@ -171,7 +171,7 @@ async fn executable(scratch: &Scratch, arguments: &[&str]) -> Result<Option<Path
     let said = String::from_utf8_lossy(&output.stdout);
     let messages = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     // The last one is what was asked for; those before it are what it is made of.
-    Ok(messages.filter_map(|it| Some(PathBuf::from(it["executable"].as_str()?))).last())
+    Ok(messages.filter_map(|it| Some(PathBuf::from(it["executable"].as_str()?))).next_back())
 }
 
 async fn output(command: &mut Command) -> Result<Output, Failed> {

@@ -116,7 +116,7 @@ impl User {
     pub(crate) fn new(company: Arc<Company>, number: u16, rng: Rng) -> Self {
         let keys = (number * KEYS_EACH..(number + 1) * KEYS_EACH).map(|key| (key, 0)).collect();
         // A patient visit lasts a hundred times as long: few such users make many such visits at any moment.
-        let pace = if number % 4 == 0 { Pace::Patient } else { Pace::Hurried };
+        let pace = if number.is_multiple_of(4) { Pace::Patient } else { Pace::Hurried };
         Self { company, rng, pace, keys, done: Vec::new() }
     }
 
