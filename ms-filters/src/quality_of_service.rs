@@ -6,7 +6,7 @@
 //! - `Session`: servers that have what this session must see; without a position to compare only the primaries surely do;
 //! - `Strong`: primaries only.
 //!
-//! What a replica has and how far it trails is in the [`View`](crate::View); what is not there is asked for, once
+//! What a replica has and how far it trails is in the [`View`]; what is not there is asked for, once
 //! ([`Verdict::Needs`]), and what is unknown afterwards counts as stale. A write goes to a primary whatever replicas have, so for
 //! one nothing is asked.
 //!
