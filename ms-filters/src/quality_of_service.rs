@@ -166,7 +166,8 @@ fn reads(attempt: &Attempt, request: &Request<'_>) -> bool {
         (Stickiness::Primary, _) | (Stickiness::On, Transaction::Pinned(_)) => return false,
     }
     match attempt.class.target {
-        Target::LastUsed => true,
+        // It goes there whatever that server has. The original asks all the same.
+        Target::LastUsed => request.must_see != MustSee::Position { ask_all: false },
         Target::Side(Role::Primary) => false,
         Target::Side(Role::Replica) => {
             let after_write = attempt.wrote && request.settings.primary_on_write;

@@ -46,6 +46,9 @@ fn what_goes_to_a_primary_anyway_asks_nobody() {
     assert_eq!(sim.fetches, 0);
     sim.story("ms=slave R => a/b");
     assert_eq!(sim.fetches, 1, "a hint is obeyed");
+    let mut sim = session(SOME, "", "a b");
+    sim.last_used = Some(sim.ix("m"));
+    check(sim, "ms=last_used R => m", 0);
     for (stickiness, transaction, fetches) in [
         (Stickiness::On, Transaction::Begun { read_only: false }, 0),
         (Stickiness::On, Transaction::Begun { read_only: true }, 1),

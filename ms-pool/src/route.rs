@@ -64,7 +64,7 @@ impl View for Open<'_> {
             failed: self.cluster.member(server).pool.is_avoided(),
             lag: self.facts.lag(server),
             freshness: match &self.facts.must {
-                Some(must) => positions::look(self.cluster, self.slots, must, server),
+                Some(must) => positions::look(self.cluster, must, server),
                 None => self.facts.freshness(server),
             },
             load: None,
@@ -557,6 +557,17 @@ impl Session {
                     Err(error) if error.blames_server() => {
                         core.failures.retain(|(failed, _)| *failed != server);
                         core.failures.push((server, error.code()));
+                        if core.facts.must.is_some()
+                            && cluster.member(server).role == Role::Replica
+                            && unproven < MOST_UNPROVEN
+                        {
+                            // It was chosen for what it has, and the others were not asked for that.
+                            unproven += 1;
+                            let request = question.request(cluster, core, &slots.0);
+                            (attempt, step) =
+                                ask(cluster, core, &slots.0, &request, |router, inputs| router.start(inputs));
+                            continue;
+                        }
                         last_error = Some((server, error));
                         Outcome::OpenFailed
                     }
@@ -642,6 +653,8 @@ pub(crate) async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, 
             }
             let leased = lease(&pool, core.wishes.as_deref()).await;
             if leased.as_ref().is_err_and(Error::blames_server) {
+                // What it had is of no use to anybody now, and others have to be asked.
+                cluster.inner.positions.known(server).forget();
                 let failure = match member.role {
                     Role::Primary => Counter::LazyPrimaryFailure,
                     Role::Replica => Counter::LazyReplicaFailure,

@@ -199,7 +199,7 @@ async fn disturb(load: &Load, commands: &[&str], in_flight: u64) {
     println!("{commands:?}: {}", reads.told());
     assert!(reads.failed.len() as u64 <= in_flight, "{commands:?}: {} reads failed", reads.failed.len());
     assert!(reads.quantile(0.999_999) < DEADLINE, "{commands:?}: {:?}", reads.quantile(0.999_999));
-    assert!(reads.times.len() > 100, "{commands:?}: {} reads", reads.times.len());
+    assert!(reads.times.len() > 50, "{commands:?}: {} reads", reads.times.len());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

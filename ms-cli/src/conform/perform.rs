@@ -325,8 +325,9 @@ async fn kill(player: &mut Player<'_>, whom: &str) -> Performed {
         player.session()?.dump_servers().into_iter().find(|it| it.name == whom).map(|it| it.address.to_owned());
     if let Some(address) = server {
         let place = place_at(player, &address)?;
-        if let [id] = player.stage.connections(place).await?[..] {
-            player.stage.kill(place, id).await?;
+        if let [id] = player.stage.connections(place).await?[..]
+            && player.stage.kill(place, id).await?
+        {
             return Ok(Outcome::default());
         }
     }

@@ -28,6 +28,8 @@ use super::{
 
 /// How long a connect of the runner may take.
 const CONNECT_LIMIT: Duration = Duration::from_secs(5);
+/// There is no such connection.
+const NO_SUCH_THREAD: u16 = 1094;
 /// How long a killed connection may be seen by its server.
 const KILL_LIMIT: Duration = Duration::from_secs(5);
 /// How long the session of a prepared branch may take to end.
@@ -319,8 +321,13 @@ impl Stage<'_> {
     }
 
     /// Ends a connection and waits until its server has forgotten it.
-    pub(crate) async fn kill(&self, place: Place, id: u64) -> Result<(), WorldError> {
-        self.sql(place, &format!("KILL {id}")).await?;
+    ///
+    /// `false` when there is no such connection: it was just ending.
+    pub(crate) async fn kill(&self, place: Place, id: u64) -> Result<bool, WorldError> {
+        match self.sql(place, &format!("KILL {id}")).await {
+            Err(WorldError::Sql { source, .. }) if ms_pool::code(&source) == NO_SUCH_THREAD => return Ok(false),
+            killed => _ = killed?,
+        }
         let deadline = Instant::now() + KILL_LIMIT;
         let sql = format!("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {id}");
         while !self.sql(place, &sql).await?.is_empty() {
@@ -329,7 +336,7 @@ impl Stage<'_> {
             }
             sleep(Duration::from_millis(2)).await;
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Rolls back every prepared branch; scenarios with global transactions run alone.

@@ -10,7 +10,7 @@ use crate::{
     Cluster, Error,
     pool::Lease,
     route::open,
-    session::{Core, Slot, Slots},
+    session::{Core, Slots},
 };
 
 use std::time::Duration;
@@ -21,9 +21,12 @@ const PAUSE: Duration = Duration::from_millis(20);
 const LEAVING: Duration = Duration::from_millis(200);
 
 /// Whether a server has what must be seen, from memory.
-pub(crate) fn look(cluster: &Cluster, slots: &[Slot], must: &Must, server: ServerIx) -> Freshness {
+///
+/// It need not look for transactions that are open there and read as of their beginning: in `strict` a transaction is bound
+/// to its server, and what is bound is not asked how fresh it is.
+pub(crate) fn look(cluster: &Cluster, must: &Must, server: ServerIx) -> Freshness {
     // What the session's replica has shown may be more than is known of it.
-    if must.owes || must.stays.as_ref().is_some_and(|stays| stays.server != server) || is_in_the_past(slots, server) {
+    if must.owes || must.stays.as_ref().is_some_and(|stays| stays.server != server) {
         return Freshness::Unknown;
     }
     match cluster.positions().known(server).covers(&must.position) {
@@ -31,11 +34,6 @@ pub(crate) fn look(cluster: &Cluster, slots: &[Slot], must: &Must, server: Serve
         Coverage::Behind => Freshness::Behind,
         Coverage::Unknown => Freshness::Unknown,
     }
-}
-
-/// A transaction that is open there may read as of its beginning, whatever the server has by now.
-fn is_in_the_past(slots: &[Slot], server: ServerIx) -> bool {
-    slots.iter().any(|slot| slot.server == server && slot.lease.has_transaction())
 }
 
 /// Whether the server that a connection leads to was seen to have what must be seen, and is the one that was read from last if

@@ -45,6 +45,11 @@ impl Known {
         }
     }
 
+    /// The server cannot be reached.
+    pub(crate) fn forget(&self) {
+        self.state().evidence = Evidence::default();
+    }
+
     /// What of `position` the server was not seen to have.
     pub(crate) fn missing(&self, position: &Position) -> Position {
         position.subtract(&self.state().evidence)

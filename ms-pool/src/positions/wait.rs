@@ -88,7 +88,12 @@ async fn ask(
         Some(lease) if lease.is_ready() => lease,
         _ => match cluster.member(server).pool.lease(until).await {
             Ok(lease) => own.insert(lease),
-            Err(_) => return false,
+            Err(error) => {
+                if error.blames_server() {
+                    cluster.positions().known(server).forget();
+                }
+                return false;
+            }
         },
     };
     let Some(source) = ask::source(cluster, server, lease).await else { return false };

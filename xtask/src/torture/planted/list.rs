@@ -30,6 +30,7 @@ pub(super) enum Catcher {
     Torture(u32),
 }
 
+const TRANSACTION: &str = "ms-pool/src/transaction.rs";
 const FRESH: &str = "ms-pool/src/positions/fresh.rs";
 
 /// Replicas are taken for what they are not.
@@ -145,8 +146,19 @@ pub(super) const MISTAKES: &[Mistake] = &[
         caught_by: Catcher::Torture(60),
     },
     Mistake {
-        name: "read view ignored: an open transaction reads as of its beginning",
-        edits: &[Edit { file: FRESH, from: " || is_in_the_past(slots, server)", to: "" }],
+        name: "read view ignored: with autocommit off each statement chooses its server",
+        edits: &[
+            Edit {
+                file: TRANSACTION,
+                from: "(Progress::Implied | Progress::Loose, _) => Told::Begun { read_only: false },",
+                to: "(Progress::Loose, _) => Told::Begun { read_only: false },\n(Progress::Implied, _) => Told::None,",
+            },
+            Edit {
+                file: TRANSACTION,
+                from: "if begins || (matches!(self.progress, Progress::Implied) && stickiness != Stickiness::Disabled) {",
+                to: "if begins && stickiness != Stickiness::Disabled {",
+            },
+        ],
         caught_by: Catcher::Cluster("cluster_consistency_faults", "an_open_read_view_is_no_evidence"),
     },
     Mistake {
