@@ -125,6 +125,13 @@ impl<'a> Question<'a> {
         }
     }
 
+    /// Whether it has to run on one connection, whatever that server has: the one used last, or one that it depends on.
+    #[inline]
+    fn is_tied(&self, cluster: &Cluster, core: &Core, slots: &Slots) -> bool {
+        self.statement.target() == Route::LastUsed
+            || (self.statement.route.is_none() && core.holdings.binding(cluster, &slots.0, &self.statement).is_some())
+    }
+
     /// The end of a guard's transaction belongs to the guard.
     #[cold]
     fn refused_in_guard(&self) -> Option<Error> {
@@ -228,7 +235,10 @@ pub(crate) fn route_now(
     }
     core.facts.forget();
     let question = Question::new(cluster, core, stmt, route);
-    if cluster.inner.rules.is_strict() && question.quality(cluster, core) == Quality::Session {
+    if cluster.inner.rules.is_strict()
+        && question.quality(cluster, core) == Quality::Session
+        && !question.is_tied(cluster, core, slots)
+    {
         core.facts.must = core.written(cluster).and_then(|it| it.must());
     }
     if core.ephemeral

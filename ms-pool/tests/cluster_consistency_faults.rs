@@ -177,6 +177,31 @@ async fn a_scope_never_goes_back_in_time() {
 
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
+async fn what_belongs_to_a_connection_goes_there_whatever_the_server_has() {
+    let _turn = support::alone().await;
+    all_well().await;
+    let table = support::table("tied", "n INT").await;
+    let db = support::cluster();
+    for replica in [1, 2] {
+        freeze(replica).await;
+    }
+    let mut session = db.session();
+    sqlx::raw_sql("/*ms=replica*/CREATE TEMPORARY TABLE mine (n INT)").execute(&mut session).await.unwrap();
+    let here = session.last_used().unwrap().name.to_owned();
+    insert(&mut session, &table).await;
+    // Its own table is on a replica that does not have what it wrote.
+    assert_eq!(count(&mut session, "mine").await.0, 0);
+    assert_eq!(session.last_used().unwrap().name, here);
+    insert(&mut session, &table).await;
+    assert_eq!(count(&mut session, "mine").await.0, 0);
+    sqlx::raw_sql("/*ms=last_used*/SELECT COUNT(*) FROM mine").execute(&mut session).await.unwrap();
+    assert_eq!(session.last_used().unwrap().name, here);
+    drop(session);
+    all_well().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
 async fn an_open_read_view_is_no_evidence() {
     let _turn = support::alone().await;
     all_well().await;
@@ -197,6 +222,28 @@ async fn an_open_read_view_is_no_evidence() {
         }
         session.rollback().await.unwrap();
     }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_replica_that_was_away_gets_its_part_again() {
+    let _turn = support::alone().await;
+    all_well().await;
+    let table = support::table("away", "n INT").await;
+    let keys = r#", "failover": {"strategy": "loop_before_master", "retry_after_s": 1}, "filters": {"roundrobin": []}"#;
+    let (db, _) = support::configured(keys);
+    // From now on there is a position that replicas are asked for.
+    insert(&db, &table).await;
+    support::synced().await;
+    support::control("kill replica1").await;
+    for _ in 0..20 {
+        assert_eq!(count(&db, &table).await.0, 1);
+    }
+    support::control("start replica1").await;
+    all_well().await;
+    // The other one is known to have it, and yet it is asked.
+    support::eventually("replica1 to be read from", async || count(&db, &table).await == (1, port(&replica_url(1))))
+        .await;
 }
 
 /// A scope that has read from that replica.

@@ -5,7 +5,12 @@ use ms_filters::{Freshness, ServerIx};
 use ms_gtid::{Coverage, Position, source::Server};
 use tokio::time::{Instant, sleep};
 
-use super::{Must, Stays, Written, ask, ask::Asked, lost, pay, wait::wait};
+use super::{
+    Must, Stays, Written, ask,
+    ask::Asked,
+    lost, pay,
+    wait::{nudge, wait},
+};
 use crate::{
     Cluster, Error,
     pool::Lease,
@@ -31,8 +36,10 @@ pub(crate) fn look(cluster: &Cluster, must: &Must, server: ServerIx) -> Freshnes
     }
     match cluster.positions().known(server).covers(&must.position) {
         Coverage::Reached => Freshness::Reached,
-        Coverage::Behind => Freshness::Behind,
-        Coverage::Unknown => Freshness::Unknown,
+        coverage => {
+            nudge(cluster, server, &must.position);
+            if coverage == Coverage::Behind { Freshness::Behind } else { Freshness::Unknown }
+        }
     }
 }
 
