@@ -68,7 +68,10 @@ async fn a_hundred_tasks_share_one_connection_to_each_of_two_primaries() {
         });
     }
     tokio::time::timeout(LIMIT, tasks.join_all()).await.expect("all of them finish");
-    assert!(db.state().iter().all(|it| it.in_use == 0 && it.timeouts == 0), "{:?}", db.state());
+    assert!(db.state().iter().all(|it| it.timeouts == 0), "{:?}", db.state());
+    // One may still be asking a replica.
+    let unused = async || db.state().iter().all(|it| it.in_use == 0);
+    support::eventually("all connections to be back", unused).await;
 }
 
 async fn one_of_many(db: Cluster, table: String, id: usize) {

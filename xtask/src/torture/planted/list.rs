@@ -94,8 +94,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
         edits: &[
             Edit {
                 file: FRESH,
-                from: "Coverage::Behind => Freshness::Behind,",
-                to: "Coverage::Behind => Freshness::Reached,",
+                from: "if coverage == Coverage::Behind { Freshness::Behind }",
+                to: "if coverage == Coverage::Behind { Freshness::Reached }",
             },
             UNPROVEN,
         ],
