@@ -170,7 +170,9 @@ async fn what_is_lost_fails_no_request() {
     assert!(warnings.len() == 1 && warnings[0].starts_with("what was written is lost"), "{warnings:?}");
     let left = left.expect("a token without it");
     let position = process.db.at(left.strip_prefix("ms=").unwrap()).unwrap().position().await.unwrap();
-    assert_eq!(position.subtract(&ms_pool::ms_gtid::Evidence::passed(&written)).to_string(), "nothing");
+    // It may have more than was written: what the request has read.
+    let lacks = |lost: &str| !position.to_string().contains(lost);
+    assert!(lacks("0-4711-") && lacks("3e11fa47-"), "{position}");
     let (_, again) = process.ask(Method::GET, Some(&left)).await;
     assert_eq!((again, process.warnings()), (None, Vec::new()));
 }
