@@ -10,10 +10,9 @@ use crate::{
     cluster_args::ClusterArgs,
     exit::Exit,
     failure::{Failure, chain},
-    on_all::{exit, on_all},
+    on_all::{exit, object_of, on_all_once},
     out::{BAD, NOTABLE, Out},
     reasons::role,
-    runtime,
     table::{Table, bad, text, visible},
 };
 
@@ -49,15 +48,11 @@ type Outcome = Result<PositionSource, Error>;
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     let account = args.account.read()?;
     let cluster = args.cluster.build(account.apply(args.cluster.builder()))?;
-    let outcomes = runtime::block_on(async {
-        let outcomes = on_all(&cluster, async |cluster, server| cluster.position_source(server).await).await;
-        cluster.close().await;
-        Ok(outcomes)
-    })?;
+    let outcomes = on_all_once(&cluster, async |cluster, server| cluster.position_source(server).await)?;
     let found: Vec<_> = cluster.servers().zip(&outcomes).collect();
     if args.json {
         let servers: Vec<_> = found.iter().map(|(server, outcome)| object(server, outcome)).collect();
-        out.json(&json!({ "section": cluster.section(), "servers": servers }))?;
+        out.json(&object_of(&cluster, &servers))?;
     } else {
         print(out, &found)?;
     }

@@ -13,10 +13,9 @@ use crate::{
     cluster_args::ClusterArgs,
     exit::Exit,
     failure::{Failure, chain},
-    on_all::{exit, on_all},
+    on_all::{exit, object_of, on_all_once},
     out::{BAD, Out},
     reasons::role,
-    runtime,
     table::{Table, absent, bad, good, number, text, visible},
 };
 
@@ -52,16 +51,12 @@ type Outcome = Result<(ServerIdentity, Duration), Error>;
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     let account = args.account.read()?;
     let cluster = args.cluster.build(account.apply(args.cluster.builder()))?;
-    let outcomes = runtime::block_on(async {
-        let outcomes = on_all(&cluster, ask).await;
-        cluster.close().await;
-        Ok(outcomes)
-    })?;
+    let outcomes = on_all_once(&cluster, ask)?;
 
     let answers: Vec<_> = cluster.servers().zip(&outcomes).collect();
     if args.json {
         let servers: Vec<_> = answers.iter().map(|(server, outcome)| json(server, outcome)).collect();
-        out.json(&json!({ "section": cluster.section(), "servers": servers }))?;
+        out.json(&object_of(&cluster, &servers))?;
     } else {
         print(out, &answers)?;
     }

@@ -13,7 +13,7 @@ use crate::{
     cluster_args::ClusterArgs,
     exit::Exit,
     failure::{Failure, chain},
-    on_all::{exit, on_all},
+    on_all::{exit, object_of, on_all},
     out::{BAD, DIM, Out},
     reasons::role,
     runtime,
@@ -74,7 +74,7 @@ async fn watch(args: &Args, cluster: &Cluster, out: &mut Out) -> Result<Exit, Fa
             cluster.servers().zip(&outcomes).zip(&states).map(|((it, seen), state)| (it, seen, state)).collect();
         if args.json {
             let servers: Vec<_> = seen.iter().map(|(server, seen, state)| object(server, seen, state)).collect();
-            out.json(&json!({ "section": cluster.section(), "servers": servers }))?;
+            out.json(&object_of(cluster, &servers))?;
         } else {
             if args.watch.is_some() && out.is_terminal() {
                 write!(out, "\x1b[2J\x1b[H")?; // Clears the screen and goes to its beginning.

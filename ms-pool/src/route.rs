@@ -59,13 +59,15 @@ struct Open<'a> {
 impl View for Open<'_> {
     #[inline]
     fn server(&self, server: ServerIx) -> ServerState {
+        let member = self.cluster.member(server);
         ServerState {
             open: self.slots.iter().any(|slot| slot.server == server),
-            failed: self.cluster.member(server).pool.is_avoided(),
+            failed: member.pool.is_avoided(),
             lag: self.facts.lag(server),
             freshness: match &self.facts.must {
-                Some(must) => positions::look(self.cluster, must, server),
-                None => self.facts.freshness(server),
+                // A primary has what was written, and is not asked.
+                Some(must) if member.role == Role::Replica => positions::look(self.cluster, must, server),
+                _ => self.facts.freshness(server),
             },
             load: None,
         }
@@ -182,7 +184,7 @@ pub(crate) fn reroute_among<'s>(
 ) -> Option<&'s mut Slot> {
     let question = Question::new(cluster, core, stmt, Some(Route::Primary));
     let request = question.request(cluster, core, open);
-    let decided = ask(cluster, core, open, &request, |router, inputs| router.start(inputs));
+    let decided = start(cluster, core, open, &request);
     let (attempt, Step::Use(server)) = decided else {
         return None;
     };
@@ -253,7 +255,7 @@ pub(crate) fn route_now(
         return Now::Refused(refusal.into());
     }
     let request = question.request(cluster, core, &slots.0);
-    let (mut attempt, mut step) = ask(cluster, core, &slots.0, &request, |router, inputs| router.start(inputs));
+    let (mut attempt, mut step) = start(cluster, core, &slots.0, &request);
     loop {
         match step {
             Step::Use(server) if is_simple(cluster, core, slots, &question, server) => {
@@ -296,6 +298,12 @@ fn ask<R>(
         sink: None,
     };
     question(&cluster.inner.router, &mut inputs)
+}
+
+/// Asks the router for the first step.
+#[inline]
+fn start(cluster: &Cluster, core: &mut Core, slots: &[Slot], request: &Request<'_>) -> (Attempt, Step) {
+    ask(cluster, core, slots, request, |router, inputs| router.start(inputs))
 }
 
 /// Asks the router for the next step.
@@ -543,8 +551,7 @@ impl Session {
                                 question.statement.route = Some(Route::Primary);
                             }
                             let request = question.request(cluster, core, &slots.0);
-                            (attempt, step) =
-                                ask(cluster, core, &slots.0, &request, |router, inputs| router.start(inputs));
+                            (attempt, step) = start(cluster, core, &slots.0, &request);
                             continue;
                         }
                         held::catch_up(cluster, core, slots, server).await?;
@@ -574,8 +581,7 @@ impl Session {
                             // It was chosen for what it has, and the others were not asked for that.
                             unproven += 1;
                             let request = question.request(cluster, core, &slots.0);
-                            (attempt, step) =
-                                ask(cluster, core, &slots.0, &request, |router, inputs| router.start(inputs));
+                            (attempt, step) = start(cluster, core, &slots.0, &request);
                             continue;
                         }
                         last_error = Some((server, error));

@@ -110,7 +110,7 @@ impl Scope {
                 }
             }
         }
-        Ok(Position::clone(&self.shared.written.must_as_of(Some(must.as_of)).position))
+        Ok(Position::clone(&self.shared.written.must_as_of(must.as_of).position))
     }
 
     /// Whether anything was written through it, successful or not; what was handed over does not count.

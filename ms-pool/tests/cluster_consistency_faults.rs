@@ -1,51 +1,16 @@
 //! Reading what was written, on replicas whose replication is stopped and started: real servers, real replication.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[path = "support/replicas.rs"]
+mod replicas;
 #[path = "support/cluster.rs"]
 mod support;
 
 use std::time::Duration;
 
 use ms_pool::{Cluster, Consistency, Scope};
-use sqlx::{AssertSqlSafe, Executor, MySql, Row};
-use support::{direct, is_mariadb, primary_url, replica_url};
-
-/// Stops replication on a replica: it goes on answering, from the past.
-async fn freeze(replica: usize) {
-    run(replica, if is_mariadb() { "STOP SLAVE SQL_THREAD" } else { "STOP REPLICA SQL_THREAD" }).await;
-}
-
-async fn thaw(replica: usize) {
-    run(replica, if is_mariadb() { "START SLAVE SQL_THREAD" } else { "START REPLICA SQL_THREAD" }).await;
-}
-
-async fn run(replica: usize, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&mut direct(&replica_url(replica)).await).await.unwrap();
-}
-
-/// Both replicas replicate and have everything.
-async fn all_well() {
-    for replica in [1, 2] {
-        thaw(replica).await;
-    }
-    support::synced().await;
-}
-
-/// The number of rows in the table, and the port of the server that has counted.
-async fn count<'c>(executor: impl Executor<'c, Database = MySql>, table: &str) -> (i64, u16) {
-    let sql = format!("SELECT COUNT(*) AS n, @@port AS port FROM {table}");
-    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(executor).await.unwrap();
-    (row.get("n"), row.try_get_unchecked::<i64, _>("port").unwrap().try_into().unwrap())
-}
-
-async fn insert<'c>(executor: impl Executor<'c, Database = MySql>, table: &str) {
-    let sql = format!("INSERT INTO {table} VALUES (1)");
-    sqlx::query(AssertSqlSafe(sql)).execute(executor).await.unwrap();
-}
-
-fn port(url: &str) -> u16 {
-    support::address(url).1
-}
+use replicas::{all_well, count, freeze, insert, port};
+use support::{is_mariadb, primary_url, replica_url};
 
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
@@ -296,6 +261,16 @@ async fn who_only_writes_is_asked_nothing_and_who_reads_is_asked_little() {
     }
     let (end, ..) = asked("", 0).await;
     assert_eq!(end - start, around, "writes alone");
+
+    // The same through the cluster, whose position is known and sought on replicas only.
+    insert(&db, &table).await;
+    count(&db, &table).await;
+    let (start, ..) = asked("", 0).await;
+    for _ in 0..50 {
+        insert(&db, &table).await;
+    }
+    let (end, ..) = asked("", 0).await;
+    assert_eq!(end - start, around, "writes alone, through the cluster");
 
     // A write, then ten reads: one question for the position, one to the replica.
     count(&scope, &table).await;

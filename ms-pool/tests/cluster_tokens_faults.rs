@@ -1,46 +1,16 @@
 //! Positions that leave the process: real servers, real replication. Two clusters stand for two processes, they share nothing.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[path = "support/replicas.rs"]
+mod replicas;
 #[path = "support/cluster.rs"]
 mod support;
 
 use std::time::Duration;
 
 use ms_pool::{Cluster, Consistency, Error, TokenError, TokenKey, Tokens};
-use sqlx::{AssertSqlSafe, Executor, MySql, Row};
-use support::{direct, is_mariadb, primary_url, replica_url};
-
-/// Stops replication on a replica: it goes on answering, from the past.
-async fn freeze(replica: usize) {
-    run(replica, if is_mariadb() { "STOP SLAVE SQL_THREAD" } else { "STOP REPLICA SQL_THREAD" }).await;
-}
-
-async fn run(replica: usize, sql: &'static str) {
-    sqlx::raw_sql(sql).execute(&mut direct(&replica_url(replica)).await).await.unwrap();
-}
-
-/// Both replicas replicate and have everything.
-async fn all_well() {
-    for replica in [1, 2] {
-        run(replica, if is_mariadb() { "START SLAVE SQL_THREAD" } else { "START REPLICA SQL_THREAD" }).await;
-    }
-    support::synced().await;
-}
-
-/// The number of rows in the table, and the port of the server that has counted.
-async fn count<'c>(executor: impl Executor<'c, Database = MySql>, table: &str) -> (i64, u16) {
-    let sql = format!("SELECT COUNT(*) AS n, @@port AS port FROM {table}");
-    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(executor).await.unwrap();
-    (row.get("n"), row.try_get_unchecked::<i64, _>("port").unwrap().try_into().unwrap())
-}
-
-async fn insert<'c>(executor: impl Executor<'c, Database = MySql>, table: &str) {
-    sqlx::query(AssertSqlSafe(format!("INSERT INTO {table} VALUES (1)"))).execute(executor).await.unwrap();
-}
-
-fn port(url: &str) -> u16 {
-    support::address(url).1
-}
+use replicas::{all_well, count, freeze, insert, port};
+use support::primary_url;
 
 fn key(name: &str) -> TokenKey {
     TokenKey::new(format!("the secret of the key {name}").as_bytes()).unwrap()

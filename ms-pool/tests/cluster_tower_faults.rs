@@ -1,6 +1,8 @@
 //! The layer around a service: real servers whose replication is stopped and started. Two clusters stand for two processes.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+#[path = "support/replicas.rs"]
+mod replicas;
 #[path = "support/cluster.rs"]
 mod support;
 
@@ -13,26 +15,11 @@ use std::{
 
 use http::{Method, Request, Response, header};
 use ms_pool::{Cluster, Counter, Scope, TokenKey, Tokens, ms_gtid::Position, tower::ScopeLayer};
+use replicas::{all_well, freeze};
 use sqlx::{AssertSqlSafe, Row};
-use support::{direct, is_mariadb, primary_url, replica_url};
+use support::{is_mariadb, primary_url};
 use tower_layer::Layer;
 use tower_service::Service;
-
-async fn on_replicas(mariadb: &'static str, mysql: &'static str) {
-    for replica in [1, 2] {
-        let sql = if is_mariadb() { mariadb } else { mysql };
-        sqlx::raw_sql(sql).execute(&mut direct(&replica_url(replica)).await).await.unwrap();
-    }
-}
-
-async fn freeze() {
-    on_replicas("STOP SLAVE SQL_THREAD", "STOP REPLICA SQL_THREAD").await;
-}
-
-async fn thaw() {
-    on_replicas("START SLAVE SQL_THREAD", "START REPLICA SQL_THREAD").await;
-    support::synced().await;
-}
 
 /// POST writes a row, GET counts them.
 #[derive(Clone)]
@@ -108,10 +95,12 @@ fn primary() -> u16 {
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn post_redirect_get_on_another_process() {
     let _turn = support::alone().await;
-    thaw().await;
+    all_well().await;
     let table = support::table("tower_redirect", "n INT").await;
     let (mut here, mut there) = (process(&table), process(&table));
-    freeze().await;
+    for replica in [1, 2] {
+        freeze(replica).await;
+    }
     let (_, cookie) = here.ask(Method::POST, None).await;
     let cookie = cookie.expect("it wrote");
     assert_eq!(there.ask(Method::GET, None).await.0.0, 0, "the past is all there is without it");
@@ -123,7 +112,7 @@ async fn post_redirect_get_on_another_process() {
     assert_eq!(here.ask(Method::GET, both.as_deref()).await.0.0, 2);
     let issued = |it: &Process| it.db.statistics().unwrap().get(Counter::TokenIssued);
     assert_eq!((issued(&here), issued(&there)), (1, 1));
-    thaw().await;
+    all_well().await;
     let (seen, at) = here.ask(Method::GET, both.as_deref()).await.0;
     assert_eq!(seen, 2);
     assert_ne!(at, primary());
@@ -133,15 +122,17 @@ async fn post_redirect_get_on_another_process() {
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_token_that_cannot_be_used_does_not_lead_into_the_past() {
     let _turn = support::alone().await;
-    thaw().await;
+    all_well().await;
     let table = support::table("tower_refused", "n INT").await;
     let mut process = process(&table);
-    freeze().await;
+    for replica in [1, 2] {
+        freeze(replica).await;
+    }
     process.ask(Method::POST, None).await;
     // The cookie was cut off on its way.
     assert_eq!(process.ask(Method::GET, Some("ms=AWKNkAHT")).await.0, (1, primary()));
     assert_eq!(process.warnings().len(), 1);
-    thaw().await;
+    all_well().await;
 }
 
 /// What died with a primary keeps nobody from reading, and is asked for once.
@@ -149,7 +140,7 @@ async fn a_token_that_cannot_be_used_does_not_lead_into_the_past() {
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn what_is_lost_fails_no_request() {
     let _turn = support::alone().await;
-    thaw().await;
+    all_well().await;
     let table = support::table("tower_lost", "n INT").await;
     let mut process = process(&table);
     let (_, cookie) = process.ask(Method::POST, None).await;

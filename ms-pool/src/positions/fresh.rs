@@ -81,7 +81,7 @@ pub(crate) async fn fetch(
         return Ok(());
     };
     let fetched = strict(cluster, core, slots, replicas, &written, as_of).await;
-    core.facts.must = Some(written.must_as_of(Some(as_of)));
+    core.facts.must = Some(written.must_as_of(as_of));
     fetched
 }
 
@@ -96,7 +96,7 @@ async fn strict(
     if !pay(cluster, core, slots, written, as_of).await? {
         return Ok(());
     }
-    let must = written.must_as_of(Some(as_of));
+    let must = written.must_as_of(as_of);
     let until = Instant::now() + cluster.positions().wait();
     let reached = |server: &ServerIx| cluster.positions().known(*server).covers(&must.position) == Coverage::Reached;
     if let Some(stays) = &must.stays {
@@ -111,7 +111,7 @@ async fn strict(
     } else if replicas.iter().any(reached) {
         return Ok(());
     }
-    let must = written.must_as_of(Some(as_of));
+    let must = written.must_as_of(as_of);
     let stays = must.stays.as_ref().map(|stays| stays.server);
     let asked = replicas.iter().filter(|it| Some(**it) != stays && !cluster.member(**it).pool.is_avoided());
     let mut waits: FuturesUnordered<_> = asked.map(|it| wait(cluster, *it, &must.position, until)).collect();

@@ -48,7 +48,7 @@ pub(crate) async fn pay(
         // The number is not that of the last write.
         return Ok(false);
     }
-    if !written.must_as_of(Some(as_of)).owes {
+    if !written.must_as_of(as_of).owes {
         // Somebody else has asked meanwhile.
         return Ok(true);
     }

@@ -47,6 +47,13 @@ struct State {
     lapses: u32,
 }
 
+impl State {
+    fn must(&self, as_of: u64) -> Must {
+        let owes = self.uncounted || self.debts.iter().any(|debt| debt.since < as_of);
+        Must { position: Arc::clone(&self.position), owes, as_of, stays: self.stays.clone() }
+    }
+}
+
 /// The replica read from last. Behind its name may be another server by now, which need not have what this one has shown.
 #[derive(Clone, Debug)]
 pub(crate) struct Stays {
@@ -133,15 +140,16 @@ impl Written {
     /// What must be seen; `None` is nothing in particular.
     #[inline]
     pub(crate) fn must(&self) -> Option<Must> {
-        if self.is_nothing() { None } else { Some(self.must_as_of(None)) }
+        if self.is_nothing() {
+            return None;
+        }
+        let state = self.state();
+        Some(state.must(state.now))
     }
 
     /// The same for somebody who began to read earlier.
-    pub(crate) fn must_as_of(&self, as_of: Option<u64>) -> Must {
-        let state = self.state();
-        let as_of = as_of.unwrap_or(state.now);
-        let owes = state.uncounted || state.debts.iter().any(|debt| debt.since < as_of);
-        Must { position: Arc::clone(&state.position), owes, as_of, stays: state.stays.clone() }
+    pub(crate) fn must_as_of(&self, as_of: u64) -> Must {
+        self.state().must(as_of)
     }
 
     /// Something was written or seen whose position is not known.

@@ -1,0 +1,48 @@
+//! Replicas of the test cluster that stand still and go on, and a table that shows it. Beside `cluster.rs`, as module `support`.
+
+#![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
+
+use sqlx::{AssertSqlSafe, Executor, MySql, Row};
+
+use crate::support::{self, direct, is_mariadb, replica_url};
+
+/// Stops replication on a replica: it goes on answering, from the past.
+pub async fn freeze(replica: usize) {
+    run(replica, if is_mariadb() { "STOP SLAVE SQL_THREAD" } else { "STOP REPLICA SQL_THREAD" }).await;
+}
+
+/// Has it replicate again; it takes its time to catch up.
+pub async fn thaw(replica: usize) {
+    run(replica, if is_mariadb() { "START SLAVE SQL_THREAD" } else { "START REPLICA SQL_THREAD" }).await;
+}
+
+/// Runs SQL on a replica, beside the pool.
+pub async fn run(replica: usize, sql: &'static str) {
+    sqlx::raw_sql(sql).execute(&mut direct(&replica_url(replica)).await).await.unwrap();
+}
+
+/// Both replicas replicate and have everything.
+pub async fn all_well() {
+    for replica in [1, 2] {
+        thaw(replica).await;
+    }
+    support::synced().await;
+}
+
+/// The number of rows in the table, and the port of the server that has counted.
+pub async fn count<'c>(executor: impl Executor<'c, Database = MySql>, table: &str) -> (i64, u16) {
+    let sql = format!("SELECT COUNT(*) AS n, @@port AS port FROM {table}");
+    let row = sqlx::query(AssertSqlSafe(sql)).fetch_one(executor).await.unwrap();
+    (row.get("n"), row.try_get_unchecked::<i64, _>("port").unwrap().try_into().unwrap())
+}
+
+/// One row more.
+pub async fn insert<'c>(executor: impl Executor<'c, Database = MySql>, table: &str) {
+    let sql = format!("INSERT INTO {table} VALUES (1)");
+    sqlx::query(AssertSqlSafe(sql)).execute(executor).await.unwrap();
+}
+
+/// The port of a URL.
+pub fn port(url: &str) -> u16 {
+    support::address(url).1
+}
