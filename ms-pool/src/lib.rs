@@ -67,6 +67,7 @@ mod scope; // what must be visible
 mod tables; // which tables a statement names
 mod token; // what it has written, for other processes
 mod transient; // does again what failed with a passing error
+mod xa; // transactions over several servers
 
 #[cfg(feature = "tower")]
 pub mod tower; // a layer for HTTP services
@@ -91,6 +92,8 @@ pub use ms_filters::Role;
 pub use ms_gtid;
 /// How positions leave the process; see [`Scope::token`].
 pub use ms_gtid::token::{Key as TokenKey, TokenError, Tokens};
+/// Names of global transactions, and the seam of their store.
+pub use ms_xa;
 
 pub use self::{
     builder::Builder,
@@ -113,6 +116,7 @@ pub use self::{
     tables::StatementTables,
     tx::{SessionTx, Tx},
     tx_options::{Isolation, TxOptions},
+    xa::{Xa, XaBegin, XaCollected, XaFailure, XaGcOptions, XaLeft, XaOn, XaOptions, XaTables, XaTablesError},
 };
 pub use ms_filters::{Call, Choice, Choices, Listed};
 

@@ -25,6 +25,7 @@ use crate::{
     session::{Core, Slot, Slots},
     transaction::{self, Control, control_of},
     wishes::{SETTING_LIMIT, Wishes},
+    xa,
 };
 
 /// How long rows that nobody fetched may hold up the next statement on their connection.
@@ -81,6 +82,9 @@ impl<'a> Question<'a> {
         let mut question = cluster.read(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
         if route.is_some() {
             question.statement.route = route;
+        } else if core.xa.is_some() && cluster.inner.rules.is_strict() {
+            // As in any transaction: what it has written is to be seen.
+            question.statement.route.get_or_insert(Route::Primary);
         }
         question.control = control_of(cluster, core, question.effect);
         question.tables = cluster.tables_in(core, stmt.sql.as_str(), protocol);
@@ -230,6 +234,11 @@ pub(crate) fn route_now(
     {
         return Now::Refused(lost.into());
     }
+    if core.xa.is_some()
+        && let Err(refused) = xa::check(core)
+    {
+        return Now::Refused(refused.into());
+    }
     if core.holdings.bind_any()
         && let Err(lost) = held::check(slots)
     {
@@ -327,6 +336,7 @@ fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<
         && is_proven(cluster, core, slots, server)
         && !core.trx.waits_for_server()
         && question.control.is_none()
+        && core.xa.as_ref().is_none_or(|it| it.has(server))
         && !must_lift_belt(cluster, core, slots, question, server)
 }
 
@@ -343,7 +353,9 @@ pub(crate) fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: S
 /// Whether the session has to let go of a connection: the server has changed. A transaction is ended where it was begun.
 #[inline]
 fn is_outdated(core: &Core, slot: &Slot) -> bool {
-    slot.lease.is_outdated() && core.trx.bound() != Some(slot.server)
+    slot.lease.is_outdated()
+        && core.trx.bound() != Some(slot.server)
+        && core.xa.as_ref().is_none_or(|it| !it.has(slot.server))
 }
 
 /// A write that a hint sends to a replica, whose connection refuses writes.
@@ -415,7 +427,7 @@ fn settle_on(
         }
     }
     // In a transaction there is no second try: it would be outside.
-    let proven_read = strict && statement.access == Access::Read && core.trx.bound().is_none();
+    let proven_read = strict && statement.access == Access::Read && core.trx.bound().is_none() && core.xa.is_none();
     // Nor where another connection could give another answer.
     let repeatable = proven_read && cluster.inner.rules.retry_reads && slot.hold.state.is_empty() && !slot.prepared;
     let belted = proven_read && cluster.member(server).role == Role::Replica;
@@ -556,11 +568,23 @@ impl Session {
                         }
                         held::catch_up(cluster, core, slots, server).await?;
                         transaction::begin_at(cluster, core, slots, server).await?;
+                        if core.xa.is_some()
+                            && let Err(error) = Box::pin(xa::join_at(cluster, core, slots, server)).await
+                        {
+                            announce(cluster, core, &question, &attempt);
+                            core.last_used = Some(server);
+                            return Err(error.into());
+                        }
                         return Ok(settle_on(cluster, core, slots, &question, &attempt, server));
                     }
                     if core.trx.bound() == Some(server) {
                         announce(cluster, core, &question, &attempt);
                         return Err(transaction::lose(cluster, core, server).into());
+                    }
+                    if core.xa.as_ref().is_some_and(|it| it.has(server)) {
+                        // What it did there is gone, and a commit will say so.
+                        announce(cluster, core, &question, &attempt);
+                        return Err(xa::lost(cluster, server).into());
                     }
                     // The connection it had is lost; the same server gets another one.
                     if let Err(error) = open(cluster, core, slots, server).await {
@@ -785,7 +809,7 @@ async fn make_ready(
             // abandoned by our own caller is another matter; the original had no way to do that.)
             return Ok(true);
         }
-        if core.trx.bound() != Some(server) {
+        if core.trx.bound() != Some(server) && core.xa.as_ref().is_none_or(|it| !it.has(server)) {
             slots.remove(server);
         }
         return Ok(false);

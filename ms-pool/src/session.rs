@@ -19,6 +19,7 @@ use crate::{
     positions::Written,
     transaction::Trx,
     wishes::Wishes,
+    xa::Global,
 };
 
 /// A sequence of statements that share connections, at most one per server.
@@ -51,6 +52,8 @@ pub(crate) struct Core {
     pub(crate) last: Option<(Decision, Cause)>,
     pub(crate) last_text: LastText,
     pub(crate) trx: Trx,
+    /// The global transaction that is open.
+    pub(crate) xa: Option<Box<Global>>,
     pub(crate) holdings: Holdings,
     /// The service level it was given while running.
     pub(crate) level: Option<Quality>,
@@ -160,6 +163,7 @@ impl Session {
             last: None,
             last_text: LastText::default(),
             trx: Trx::default(),
+            xa: None,
             holdings: Holdings::default(),
             level: None,
             scope: None,
