@@ -440,7 +440,8 @@ fn note_position(cluster: &Cluster, core: &mut Core, slot: &Slot, question: &Que
     let on_primary = cluster.member(slot.server).role == Role::Primary;
     if question.statement.access == Access::Write {
         // A session of one statement is told when it is done; a transaction owes when it is committed.
-        if on_primary && !core.ephemeral && (!core.trx.is_open() || question.control.is_some()) {
+        let open = core.xa.is_some() || (core.trx.is_open() && question.control.is_none());
+        if on_primary && !core.ephemeral && !open {
             core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
         }
     } else if core.scope.as_ref().is_some_and(|it| it.keeps_reads())

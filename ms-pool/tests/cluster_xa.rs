@@ -455,6 +455,57 @@ async fn many_at_once_on_pools_of_one_do_not_stand_still() {
     assert_eq!(it.count(Counter::XaCommitSuccess), 24);
 }
 
+/// What a dead process has left is finished by one that lives, without being asked to.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn what_was_left_behind_is_finished_by_itself() {
+    let it = World::new("xa_upkeep").await;
+    leave_prepared(&it, "upkeep", 1).await;
+    let over = format!("UPDATE {} SET lease = '2000-01-01', decision = 'COMMIT'", it.tables.transactions);
+    direct(&primary_url()).await.execute(AssertSqlSafe(over)).await.unwrap();
+    // Its own transaction, which it holds open meanwhile, is not touched.
+    let mut xa = it.db.xa("upkeep-own").begin().await.unwrap();
+    it.insert_both(&mut xa, 2).await;
+    let began = std::time::Instant::now();
+    while prepared("upkeep").await > 0 {
+        assert!(began.elapsed() < Duration::from_secs(30), "nobody came");
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    eventually("the record to go", async || it.db.xa_outcome("upkeep").await.unwrap().is_none()).await;
+    assert_eq!(it.rows(1).await, 2);
+    xa.commit().await.unwrap();
+    assert_eq!(it.rows(2).await, 2);
+}
+
+/// A statement that stays with its connection takes part like any other.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn prepared_statements_take_part() {
+    let it = World::new("xa_prepared").await;
+    let mut session = it.db.session();
+    let insert = |place: &str| AssertSqlSafe(format!("/*{place}*/ INSERT INTO {} VALUES ('{place}', ?)", it.name));
+    let east = session.prepare(insert("east")).await.unwrap();
+    let west = session.prepare(insert("west")).await.unwrap();
+    let number = |n: i32| {
+        let mut arguments = sqlx::mysql::MySqlArguments::default();
+        sqlx::Arguments::add(&mut arguments, n).unwrap();
+        arguments
+    };
+    for (n, commits) in [(1, true), (2, false)] {
+        session.xa_begin("prepared", XaOptions::default()).await.unwrap();
+        east.execute(&mut session, number(n)).await.unwrap();
+        west.execute(&mut session, number(n)).await.unwrap();
+        assert_eq!(it.rows(n).await, 0);
+        if commits {
+            session.xa_commit("prepared").await.unwrap();
+        } else {
+            session.xa_rollback("prepared").await.unwrap();
+        }
+        assert_eq!(it.rows(n).await, if commits { 2 } else { 0 });
+    }
+    assert_eq!(it.count(Counter::XaParticipants), 4);
+}
+
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn local_and_global_transactions_exclude_each_other() {

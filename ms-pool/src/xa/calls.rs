@@ -1,20 +1,19 @@
 //! The session's calls: begin, commit, roll back.
 
+use std::sync::Arc;
+
+use ms_config::XaOnClose;
 use ms_xa::{BranchIx, Coordinator, Failure, Gtrid, Outcome, StateStore, Tag, Why};
 use tokio::time::{Instant, timeout};
 
 use super::{
     Global, XaFailure, XaOptions, global, name,
-    stage::Stage,
     store::{self, failed},
 };
 use crate::{
     Cluster, Counter, Error, Session,
     pool::{HeldBy, Phase},
-    positions::Debt,
 };
-use ms_config::XaOnClose;
-use ms_filters::Role;
 
 /// What the session's call asks for.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -187,6 +186,7 @@ impl Session {
     pub(super) async fn end_global(&mut self, mut global: Box<Global>, how: How) -> Result<(), Error> {
         global.ending = true;
         let mut stage = global.stage(&mut self.slots);
+        let written = self.cluster.inner.rules.is_strict().then(|| Arc::clone(self.core.written_mut(&self.cluster)));
         let task = tokio::spawn(async move {
             let in_time = global::is_in_time(global.until);
             match how {
@@ -196,13 +196,13 @@ impl Session {
             stage.perform(&mut global.coordinator).await;
             let ended = ended(&stage.cluster, &global, how);
             let committed = matches!(global.coordinator.outcome(), Some(Outcome::Committed { .. }));
+            if let Some(written) = written.filter(|_| committed) {
+                stage.owe(&written);
+            }
             for (party, branch) in stage.parties.iter_mut().zip((0..).map(BranchIx)) {
                 match &mut party.slot {
                     Some(slot) if global.coordinator.is_reusable(branch) && slot.lease.phase() == Phase::Ready => {
                         global::let_go(slot);
-                        if committed {
-                            slot.lease.note_write();
-                        }
                     }
                     // Whoever still holds a branch, prepared or not, is closed and never used again.
                     slot => *slot = None,
@@ -212,28 +212,17 @@ impl Session {
                 // With their connections closed they are for others: nobody has to wait for recovery.
                 stage.roll_back_left(&global.coordinator, left).await;
             }
-            (stage, ended, committed)
+            (stage, ended)
         });
-        let Ok((stage, ended, committed)) = task.await else {
+        let Ok((stage, ended)) = task.await else {
             // The runtime is going down.
             return Err(Error::xa(XaFailure::InDoubt, 2000, "HY000", "the runtime ended before the transaction did"));
         };
-        self.take_back(stage, committed);
-        ended
-    }
-
-    /// The connections are the session's again, and what was committed is to be seen.
-    fn take_back(&mut self, mut stage: Stage, committed: bool) {
-        let strict = self.cluster.inner.rules.is_strict();
-        for party in &mut stage.parties {
-            let Some(slot) = &party.slot else { continue };
+        for slot in stage.parties.iter().filter_map(|it| it.slot.as_ref()) {
             slot.lease.hold_by(HeldBy::Session);
-            if committed && strict && self.cluster.member(party.server).role == Role::Primary {
-                let debt = Debt::written(party.server, &slot.lease);
-                self.core.written_mut(&self.cluster).owe(debt);
-            }
         }
         Global::unstage(stage, &mut self.slots);
+        ended
     }
 }
 

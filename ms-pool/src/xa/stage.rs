@@ -10,7 +10,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures_util::{StreamExt, TryStreamExt, stream::FuturesUnordered};
-use ms_filters::ServerIx;
+use ms_filters::{Role, ServerIx};
 use ms_xa::{
     Action, Answer, BranchIx, BranchState, Coordinator, Enlisted, Failure, StateStore, StoreError, TrxId, Xid, sql,
 };
@@ -22,6 +22,7 @@ use crate::{
     Cluster,
     error::{code, server_error},
     pool::{Dial, Lease, Stmt, Target},
+    positions::{Debt, Written},
     session::Slot,
 };
 
@@ -91,6 +92,24 @@ impl Stage {
 }
 
 impl Stage {
+    /// It is committed: who reads next has to see it, on every server.
+    pub(super) fn owe(&mut self, written: &Written) {
+        for party in &mut self.parties {
+            let member = self.cluster.member(party.server);
+            if member.role != Role::Primary {
+                continue;
+            }
+            match &mut party.slot {
+                Some(slot) => {
+                    slot.lease.note_write();
+                    written.owe(Debt::written(party.server, &slot.lease));
+                }
+                // Its connection is lost; as far as the server is then.
+                None => member.pool.identity().into_iter().for_each(|it| written.owe(Debt::seen(party.server, &it))),
+            }
+        }
+    }
+
     /// What may still be prepared although it is rolled back, because its connection broke.
     pub(super) async fn roll_back_left(&self, coordinator: &Coordinator, left: &[BranchIx]) {
         for branch in left {

@@ -175,8 +175,9 @@ impl ServerStore {
         let mut lease = leased.map_err(|error| StoreError::Refused(Box::new(sqlx::Error::from(error))))?;
         lease.taint("turn of recovery");
         let [trx, ..] = &self.tables;
-        // Names of locks have 64 characters at most.
-        let sql = format!("SELECT GET_LOCK(CONCAT('ms-xa-', MD5(CONCAT(DATABASE(), {}))), 0)", hex(trx.as_bytes()));
+        // Names of locks have 64 characters at most. (MySQL 9 has no MD5 any more.)
+        let sql =
+            format!("SELECT GET_LOCK(CONCAT('ms-xa-', SHA2(CONCAT(DATABASE(), {}), 224)), 0)", hex(trx.as_bytes()));
         let rows = lease.run_text(&sql, LIMIT).await.map_err(|error| self.sort(error))?;
         let got = rows.first().and_then(|row| row.try_get_unchecked::<Option<String>, _>(0).ok().flatten());
         Ok((got.as_deref() == Some("1")).then_some(lease))

@@ -12,6 +12,7 @@ use std::{
 use ms_xa::StateStore;
 use tokio::{runtime::Handle, time::sleep};
 
+use super::store::words;
 use crate::{Cluster, cluster::Inner};
 
 /// Between two runs; a third of the store's lease.
@@ -44,15 +45,27 @@ async fn keep_up(cluster: Weak<Inner>) {
         let globals = &cluster.inner.globals;
         let Some(store) = &globals.store else { return };
         if let Err(error) = store.renew(&globals.all_open()).await {
-            tracing::debug!(target: "ms_pool::xa", %error, "the lease of open global transactions was not renewed");
+            let error = words(&error);
+            cluster.inner.hooks.warn(format!("the leases of open global transactions were not prolonged: {error}"));
             continue;
         }
         if globals.collection.probability == 0 {
             continue;
         }
-        // Another process has the turn, or the store cannot be asked: then the next time.
-        let Ok(Some(turn)) = store.take_turn().await else { continue };
-        cluster.collect_due().await;
-        drop(turn);
+        match store.take_turn().await {
+            Ok(Some(turn)) => {
+                cluster.collect_due().await;
+                drop(turn);
+            }
+            // Another process has it.
+            Ok(None) => {}
+            Err(error) => {
+                let error = words(&error);
+                cluster
+                    .inner
+                    .hooks
+                    .warn(format!("global transactions that were left behind cannot be looked for: {error}"));
+            }
+        }
     }
 }

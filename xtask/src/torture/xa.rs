@@ -137,7 +137,7 @@ pub(crate) async fn run(args: &Args) -> Result<bool, Failed> {
 /// Every step has its turn, and in between everything else.
 fn blow(round: u32, rng: &mut Rng) -> Blow {
     let points = u32::try_from(POINTS.len()).expect("they are a handful");
-    if round % 2 == 0 {
+    if round.is_multiple_of(2) {
         return Blow::At(POINTS[(round / 2 % points) as usize]);
     }
     match rng.u8(..8) {
