@@ -255,7 +255,8 @@ pub(crate) fn route_now(
         return Now::Refused(refusal.into());
     }
     let request = question.request(cluster, core, &slots.0);
-    let (mut attempt, mut step) = start(cluster, core, &slots.0, &request);
+    let mut attempt = cluster.inner.router.begin(&request, &core.memory, core.scratch.get_or_insert_default());
+    let mut step = ask(cluster, core, &slots.0, &request, |router, inputs| router.first(&mut attempt, inputs));
     loop {
         match step {
             Step::Use(server) if is_simple(cluster, core, slots, &question, server) => {

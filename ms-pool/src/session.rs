@@ -109,6 +109,7 @@ impl Slots {
         self.0.iter().rposition(|slot| slot.server == server)
     }
 
+    #[inline]
     pub(crate) fn get(&self, server: ServerIx) -> Option<&Slot> {
         self.position(server).map(|at| &self.0[at])
     }
@@ -291,6 +292,7 @@ impl Core {
         }
     }
 
+    #[inline]
     pub(crate) fn sql_mode(&self, cluster: &Cluster) -> SqlMode {
         if self.own_sql_mode { SqlMode::default() } else { cluster.inner.sql_mode.get() }
     }
