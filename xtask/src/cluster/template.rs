@@ -99,6 +99,11 @@ impl Template {
         }
     }
 
+    /// What is copied.
+    pub(super) fn folder(&self) -> &Path {
+        &self.data
+    }
+
     /// Copies the template to the new folder `to`; a dropped future soon stops copying.
     pub(super) async fn copy(&self, to: &Path) -> Result<(), Error> {
         copy_data(&self.data, to).await
