@@ -6,6 +6,7 @@
 
 use std::{
     fs, io,
+    os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
@@ -13,9 +14,9 @@ use rustix::fs::statvfs;
 
 use super::Error;
 
-/// What a server adds to its copy of the template: logs of changes, temporary tables, rows. Measured after all tests that share
-/// a cluster: 30 MB (MariaDB) and 45 MB (MySQL).
-const GROWTH: u64 = 64 << 20;
+/// What a server adds to its copy of the template: logs of changes, temporary tables, rows. The tests that share a cluster make
+/// it 8 MB (MariaDB) and 17 MB (MySQL); torture writes more.
+const GROWTH: u64 = 48 << 20;
 
 /// Fails when `folder` has no room for so many copies of the data folder `template` and what is added to them.
 pub(super) fn check(folder: &Path, template: &Path, servers: usize) -> Result<(), Error> {
@@ -41,7 +42,7 @@ fn free(folder: &Path) -> io::Result<u64> {
     Ok(found.f_bavail.saturating_mul(found.f_frsize))
 }
 
-/// Bytes of all files below a folder.
+/// Bytes that the files below a folder take up, which is less than what is in them where they have holes.
 fn size(folder: &Path) -> io::Result<u64> {
     let mut sum = 0;
     for entry in fs::read_dir(folder)? {
@@ -50,7 +51,7 @@ fn size(folder: &Path) -> io::Result<u64> {
         if kind.is_dir() {
             sum += size(&entry.path())?;
         } else if kind.is_file() {
-            sum += entry.metadata()?.len();
+            sum += entry.metadata()?.blocks() * 512;
         }
     }
     Ok(sum)
@@ -100,7 +101,8 @@ mod tests {
         let none = super::check(&std::env::temp_dir(), &template, 0);
         fs::remove_dir_all(&template).unwrap();
 
-        assert_eq!(sized, 5070);
+        // Whole blocks, of whatever size.
+        assert!((5070..=200_000).contains(&sized), "{sized}");
         assert!(matches!(all, Err(Error::NoSpace { .. })), "{all:?}");
         none.unwrap();
     }
