@@ -61,6 +61,7 @@ mod facts; // what servers were asked for one statement
 mod injection; // counts what is written
 mod lag; // how far replicas trail
 mod positions; // who must see what, and which server has it
+mod reader; // what is wanted of an answer
 mod route; // performs the router's steps
 mod run; // sends a routed statement
 mod scope; // what must be visible

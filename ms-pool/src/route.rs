@@ -20,7 +20,7 @@ use crate::{
     held,
     injection::{Counts, counts::writes},
     lag,
-    pool::{Holder, Lease, Phase, ServerPool, Stmt},
+    pool::{Holder, Lease, Phase, ServerPool, Stake, Stmt},
     positions::{self, Debt},
     session::{Core, Slot, Slots},
     transaction::{self, Control, control_of},
@@ -129,6 +129,13 @@ impl<'a> Question<'a> {
             None if self.statement.route == Some(Route::Replica) && !rules.level_by_filter => Quality::Eventual,
             None => rules.level,
         }
+    }
+
+    /// What it has to lose where its connection has died: a proven read is sent again, the rest is not.
+    #[inline]
+    fn stake(&self, cluster: &Cluster) -> Stake {
+        let repeated = self.statement.access == Access::Read && cluster.inner.rules.is_strict();
+        if repeated { Stake::Nothing } else { Stake::Failure }
     }
 
     /// Whether it has to run on one connection, whatever that server has: the one used last, or one that it depends on.
@@ -263,8 +270,10 @@ pub(crate) fn route_now(
     {
         return Now::Refused(refusal.into());
     }
+    core.stake = question.stake(cluster);
     let request = question.request(cluster, core, &slots.0);
-    let (mut attempt, mut step) = start(cluster, core, &slots.0, &request);
+    let mut attempt = cluster.inner.router.begin(&request, &core.memory, core.scratch.get_or_insert_default());
+    let mut step = ask(cluster, core, &slots.0, &request, |router, inputs| router.first(&mut attempt, inputs));
     loop {
         match step {
             Step::Use(server) if is_simple(cluster, core, slots, &question, server) => {
@@ -692,7 +701,7 @@ pub(crate) async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, 
             if pool.is_full() {
                 give_back(core, slots, member.role);
             }
-            let leased = lease(&pool, core.wishes.as_deref()).await;
+            let leased = lease(&pool, core.stake, core.wishes.as_deref()).await;
             if leased.as_ref().is_err_and(Error::blames_server) {
                 // What it had is of no use to anybody now, and others have to be asked.
                 cluster.inner.positions.known(server).forget();
@@ -736,10 +745,10 @@ impl fmt::Display for OldestHolders<'_> {
 }
 
 /// A connection as the session wants it, and whether it is a new one or from the idle stack.
-async fn lease(pool: &Arc<ServerPool>, wishes: Option<&Wishes>) -> Result<(Lease, bool), Error> {
+async fn lease(pool: &Arc<ServerPool>, stake: Stake, wishes: Option<&Wishes>) -> Result<(Lease, bool), Error> {
     let deadline = pool.acquire_deadline();
     loop {
-        let mut lease = pool.lease(deadline).await?;
+        let mut lease = pool.lease_for(deadline, stake).await?;
         let new = !lease.is_untried();
         let Some(wishes) = wishes else {
             return Ok((lease, new));
