@@ -14,7 +14,7 @@ use std::{
 
 use ms_config::{
     Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, GtidInjection, Mode, Monitor, OwnFilter,
-    PoolSettings, Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
+    PoolSettings, PrimaryBudget, Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
 };
 use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random, Role, RoundRobin, Router, Server, Split,
@@ -236,6 +236,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         transient: section.transient_errors.as_ref().map(Transient::new),
         injection: section.gtid_injection.clone(),
         monitor: section.monitor.clone(),
+        primary_budget: section.primary_budget,
         // A key that is not used need not be there.
         tokens: if builder.tokens.is_some() { None } else { Some(token::configured(section)?) },
     };
@@ -357,6 +358,7 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         transient: None,
         injection: None,
         monitor: Monitor::default(),
+        primary_budget: PrimaryBudget::default(),
         tokens: None,
     };
     finish(builder, nodes, plan)
@@ -386,6 +388,7 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         transient: None,
         injection: None,
         monitor: Monitor::default(),
+        primary_budget: PrimaryBudget::default(),
         tokens: None,
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
@@ -405,6 +408,7 @@ struct Plan {
     transient: Option<Transient>,
     injection: Option<GtidInjection>,
     monitor: Monitor,
+    primary_budget: PrimaryBudget,
     tokens: Option<Tokens>,
 }
 
@@ -433,7 +437,8 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
     }
     let servers = topology.servers().len();
     let injection = plan.injection.map(|it| Injection::new(&it, statistics.clone(), builder.hooks.clone()));
-    let positions = Positions::new(servers, injection.as_ref(), plan.rules.is_strict());
+    let budget = builder.primary_budget.unwrap_or(plan.primary_budget);
+    let positions = Positions::new(servers, injection.as_ref(), plan.rules.is_strict(), budget);
     let first = members.first().map_or("", |it| &it.address);
     let tokens = builder.tokens.or(plan.tokens).unwrap_or_else(|| Tokens::new(first));
     let bridges = Bridges::new(servers, builder.sqlx_pool_connections);

@@ -9,7 +9,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ms_config::Mode;
 use ms_filters::{
-    Attempt, Inputs, MustSee, Outcome, Quality, Request, Role, Router, ServerIx, ServerState, Step, Tally, View,
+    Attempt, Freshness, Inputs, MustSee, Outcome, Quality, Request, Role, Router, ServerIx, ServerState, Step, Tally,
+    View,
 };
 use ms_hints::{Access, Effect, Level, Protocol, Route, State, Transaction};
 
@@ -66,7 +67,11 @@ impl View for Open<'_> {
             lag: self.facts.lag(server),
             freshness: match &self.facts.must {
                 // A primary has what was written, and is not asked.
-                Some(must) if member.role == Role::Replica => positions::look(self.cluster, must, server),
+                Some(must) if member.role == Role::Replica => match positions::look(self.cluster, must, server) {
+                    Freshness::Reached => Freshness::Reached,
+                    _ if self.facts.is_stale() && !member.pool.is_avoided() => Freshness::Excused,
+                    freshness => freshness,
+                },
                 _ => self.facts.freshness(server),
             },
             load: None,
@@ -337,6 +342,7 @@ pub(crate) fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: S
     let Some(must) = &core.facts.must else { return lag::is_proven(cluster, core, slots, server) };
     cluster.member(server).role == Role::Primary
         || core.trx.bound() == Some(server)
+        || core.facts.is_stale()
         || slots.get(server).is_some_and(|slot| positions::is_proven(cluster, must, server, &slot.lease))
 }
 
@@ -416,6 +422,9 @@ fn settle_on(
     }
     // In a transaction there is no second try: it would be outside.
     let proven_read = strict && statement.access == Access::Read && core.trx.bound().is_none();
+    if proven_read {
+        positions::note_read(cluster);
+    }
     // Nor where another connection could give another answer.
     let repeatable = proven_read && cluster.inner.rules.retry_reads && slot.hold.state.is_empty() && !slot.prepared;
     let belted = proven_read && cluster.member(server).role == Role::Replica;
@@ -433,6 +442,7 @@ fn note_position(cluster: &Cluster, core: &mut Core, slot: &Slot, question: &Que
         }
     } else if core.scope.as_ref().is_some_and(|it| it.keeps_reads())
         && question.quality(cluster, core) == Quality::Session
+        && !core.facts.is_stale_after_reads()
     {
         note_read(cluster, core, slot, on_primary);
     }
