@@ -163,6 +163,8 @@ counters! {
     ReplicaObserved = "replica_observed",
     /// A statement was sent to find out how far a replica trails; in `strict`, own counter.
     LagAsked = "lag_asked",
+    /// The primary was asked what it has, to prove that a replica lacks nothing; in `strict`, own counter.
+    LagSourceAsked = "lag_source_asked",
     /// A primary answered a read because no replica had caught up with what it had to see; in `strict`, own counter, as are the
     /// three below.
     BehindPrimary = "behind_primary",

@@ -69,6 +69,7 @@ fn meaning(counter: Counter) -> &'static str {
         Counter::RememberedRetried => "such a server was tried again",
         Counter::ReplicaObserved => "a replica would have been chosen",
         Counter::LagAsked => "a replica was asked for its lag",
+        Counter::LagSourceAsked => "a replica's word was proven",
         Counter::BehindPrimary => "the primary stood in for replicas",
         Counter::BehindBeyond => "… beyond its budget for that",
         Counter::BehindStale => "… was spared, with an old answer",
