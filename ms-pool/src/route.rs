@@ -89,6 +89,7 @@ impl<'a> Question<'a> {
         }
         question.control = control_of(cluster, core, question.effect);
         question.tables = cluster.tables_in(core, stmt.sql.as_str(), protocol);
+        question.group.clone_from(&core.group);
         question
     }
 
@@ -98,6 +99,7 @@ impl<'a> Question<'a> {
         request.settings = cluster.inner.rules.settings;
         request.last_used = core.last_used;
         request.tables = self.tables.as_tables();
+        request.group = self.group.as_deref();
         let level = self.statement.level.map(quality_of).or(core.level);
         let rules = &cluster.inner.rules;
         (request.level, request.must_see) = match &core.facts.must {

@@ -61,6 +61,8 @@ pub(crate) struct Core {
     pub(crate) facts: Facts,
     /// What is to become of reads that no replica can answer, where the cluster would do something else.
     pub(crate) beyond: Option<BeyondBudget>,
+    /// The group of servers that its statements are for.
+    pub(crate) group: Option<Arc<str>>,
     /// Made when it is needed.
     pub(crate) scratch: Option<Box<Scratch>>,
     /// It lives for one statement: state that would outlive it is refused or thrown away.
@@ -168,6 +170,7 @@ impl Session {
             scope: None,
             facts: Facts::default(),
             beyond: None,
+            group: None,
             scratch: if ephemeral { SCRATCH.take() } else { None },
             ephemeral,
             for_transaction: false,

@@ -97,6 +97,29 @@ async fn many_reads_within_a_bound_cost_few_questions_faults() {
 
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
+async fn one_statement_may_have_its_own_bound_faults() {
+    let _turn = alone().await;
+    delay_both(3).await;
+    synced().await;
+    let name = table("lag_one", "id INT").await;
+    let (builder, _) = support::builder();
+    let db = builder.build().unwrap();
+    sqlx::query(sqlx::AssertSqlSafe(format!("INSERT INTO {name} VALUES (1)"))).execute(db.primary()).await.unwrap();
+    // The replicas have it on the way.
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let within = async |bound: Duration| {
+        let count = format!("SELECT COUNT(*) FROM {name}");
+        sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(count)).fetch_one(db.max_age(bound)).await.unwrap()
+    };
+    assert_eq!(within(Duration::from_millis(100)).await, 1, "the primary");
+    assert_eq!(within(Duration::from_secs(60)).await, 0, "a replica");
+    assert_eq!(within(Duration::from_millis(100)).await, 1);
+    delay_both(0).await;
+    synced().await;
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
 async fn a_stopped_thread_is_found_out_in_time_faults() {
     let _turn = alone().await;
     for (thread, what) in [("SQL_THREAD", "the applier is stopped"), ("IO_THREAD", "the receiver is stopped")] {
