@@ -35,6 +35,7 @@ pub(crate) use self::{
     budget::note_read,
     fresh::{fetch, forget, is_proven, look, shown},
     known::Known,
+    lost::{arrive, is_away},
     pay::{all_of_primaries, pay},
     written::{Debt, Must, Stays, Written},
 };

@@ -332,6 +332,7 @@ fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<
     let ready = |slot: &Slot| slot.lease.is_ready() && !is_outdated(core, slot) && !core.holdings.is_behind(slot.hold);
     slots.get(server).is_some_and(ready)
         && is_proven(cluster, core, slots, server)
+        && !is_away(cluster, core, slots, question, server)
         && !core.trx.waits_for_server()
         && question.control.is_none()
         && !must_lift_belt(cluster, core, slots, question, server)
@@ -340,12 +341,26 @@ fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<
 /// Whether the connection to a replica leads to the server that was seen to have what must be seen. A name may lead to another
 /// one since, and a server that was restarted may have lost it.
 #[inline]
-pub(crate) fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
+fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
     let Some(must) = &core.facts.must else { return lag::is_proven(cluster, core, slots, server) };
     cluster.member(server).role == Role::Primary
         || core.trx.bound() == Some(server)
         || core.facts.is_stale()
         || slots.get(server).is_some_and(|slot| positions::is_proven(cluster, must, server, &slot.lease))
+}
+
+/// Whether a read may be sent again to whoever answers at the name now, as it is.
+#[inline]
+pub(crate) fn will_do(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
+    is_proven(cluster, core, slots, server) && !positions::is_away(cluster, core, slots, server)
+}
+
+/// Whether what must be seen has to be compared first with what this primary has. A write alone is not to fail for what was lost
+/// before; a transaction is, at its first statement, for there it can still be begun anew.
+#[inline]
+fn is_away(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
+    (question.statement.access == Access::Read || core.for_transaction || core.trx.is_open())
+        && positions::is_away(cluster, core, slots, server)
 }
 
 /// Whether the session has to let go of a connection: the server has changed. A transaction is ended where it was begun.
@@ -564,6 +579,11 @@ impl Session {
                             }
                             let request = question.request(cluster, core, &slots.0);
                             (attempt, step) = start(cluster, core, &slots.0, &request);
+                            continue;
+                        }
+                        if is_away(cluster, core, slots, &question, server) {
+                            positions::arrive(cluster, core, slots, server).await?;
+                            // It took a connection of its own if this one did not do.
                             continue;
                         }
                         held::catch_up(cluster, core, slots, server).await?;
