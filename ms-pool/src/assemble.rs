@@ -14,7 +14,7 @@ use std::{
 
 use ms_config::{
     Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, GtidInjection, Mode, Monitor, OwnFilter,
-    PoolSettings, Secret, Section, ServiceLevel, Settings, StoreBackend, Switches, TrxStickiness,
+    PoolSettings, PrimaryBudget, Secret, Section, ServiceLevel, Settings, StoreBackend, Switches, TrxStickiness,
 };
 use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random, Role, RoundRobin, Router, Server, Split,
@@ -239,6 +239,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         monitor: section.monitor.clone(),
         xa: section.xa.clone(),
         store: store_of(&builder, section),
+        primary_budget: section.primary_budget,
         // A key that is not used need not be there.
         tokens: if builder.tokens.is_some() { None } else { Some(token::configured(section)?) },
     };
@@ -383,6 +384,7 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         monitor: Monitor::default(),
         xa: None,
         store: None,
+        primary_budget: PrimaryBudget::default(),
         tokens: None,
     };
     finish(builder, nodes, plan)
@@ -414,6 +416,7 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         monitor: Monitor::default(),
         xa: None,
         store: None,
+        primary_budget: PrimaryBudget::default(),
         tokens: None,
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
@@ -436,6 +439,7 @@ struct Plan {
     xa: Option<ms_config::Xa>,
     /// Where global transactions are written down.
     store: Option<ServerStore>,
+    primary_budget: PrimaryBudget,
     tokens: Option<Tokens>,
 }
 
@@ -464,7 +468,8 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
     }
     let servers = topology.servers().len();
     let injection = plan.injection.map(|it| Injection::new(&it, statistics.clone(), builder.hooks.clone()));
-    let positions = Positions::new(servers, injection.as_ref(), plan.rules.is_strict());
+    let budget = builder.primary_budget.unwrap_or(plan.primary_budget);
+    let positions = Positions::new(servers, injection.as_ref(), plan.rules.is_strict(), budget);
     let first = members.first().map_or("", |it| &it.address);
     let tokens = builder.tokens.or(plan.tokens).unwrap_or_else(|| Tokens::new(first));
     let bridges = Bridges::new(servers, builder.sqlx_pool_connections);

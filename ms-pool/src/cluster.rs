@@ -16,7 +16,7 @@ use sqlx_mysql::MySqlConnectOptions;
 use tokio::time::Instant;
 
 use crate::{
-    Builder, Counter, Error, On, Session, Statistics, Tx, TxOptions, assemble,
+    Builder, Counter, Error, Session, Statistics, Tx, TxOptions, assemble,
     bridge::Bridges,
     cache,
     census::Census,
@@ -218,21 +218,6 @@ impl Cluster {
             session.core.scope = Some(Arc::clone(&self.inner.written));
         }
         Tx::begin(session, options).await
-    }
-
-    /// An executor for which every statement is to run on a primary, as with the hint `ms=primary`.
-    #[must_use]
-    pub fn primary(&self) -> On<'_> {
-        On::new(self, ms_hints::Route::Primary)
-    }
-
-    /// An executor for which every statement is to run on a replica, as with the hint `ms=replica`.
-    ///
-    /// In `strict` a connection to a replica refuses writes; one that is sent there on purpose makes it accept them, with
-    /// a warning.
-    #[must_use]
-    pub fn replica(&self) -> On<'_> {
-        On::new(self, ms_hints::Route::Replica)
     }
 
     /// Refuses new statements, closes idle connections and waits up to ten seconds for those in use, and for the servers to

@@ -198,6 +198,11 @@ pub enum Error {
         server: Arc<str>,
     },
 
+    /// No replica has caught up with what the reader must see, and so many other reads have gone to a primary for that reason that
+    /// this one fails, as [`BeyondBudget::Error`](crate::BeyondBudget::Error) asks. The next one may be answered.
+    #[error("no replica has what must be seen, and the budget for such reads on the primary is used up")]
+    BudgetSpent,
+
     /// A position from somewhere else cannot be used.
     #[error("the position that was handed over cannot be used")]
     Token {
@@ -430,6 +435,7 @@ impl From<Error> for sqlx::Error {
             // Never as the server's own: who tries again what met a deadlock would write a second time.
             Error::Closed
             | Error::NoPosition { .. }
+            | Error::BudgetSpent
             | Error::Token { .. }
             | Error::PositionLost { .. }
             | Error::NotCounted { .. }

@@ -85,7 +85,7 @@ mod state; // what there is to see
 mod statistics; // what was routed where
 mod url; // servers named in code
 
-pub use ms_config::{Compat, Heartbeat, Json, Mode, Monitor, PoolSettings, Settings};
+pub use ms_config::{BeyondBudget, Compat, Heartbeat, Json, Mode, Monitor, PoolSettings, PrimaryBudget, Settings};
 /// What an own filter is written with, see [`Builder::filter`].
 pub use ms_filters;
 pub use ms_filters::Role;

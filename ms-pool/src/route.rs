@@ -9,7 +9,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ms_config::Mode;
 use ms_filters::{
-    Attempt, Inputs, MustSee, Outcome, Quality, Request, Role, Router, ServerIx, ServerState, Step, Tally, View,
+    Attempt, Freshness, Inputs, MustSee, Outcome, Quality, Request, Role, Router, ServerIx, ServerState, Step, Tally,
+    View,
 };
 use ms_hints::{Access, Effect, Level, Protocol, Route, State, Transaction};
 
@@ -67,7 +68,11 @@ impl View for Open<'_> {
             lag: self.facts.lag(server),
             freshness: match &self.facts.must {
                 // A primary has what was written, and is not asked.
-                Some(must) if member.role == Role::Replica => positions::look(self.cluster, must, server),
+                Some(must) if member.role == Role::Replica => match positions::look(self.cluster, must, server) {
+                    Freshness::Reached => Freshness::Reached,
+                    _ if self.facts.is_stale() && !member.pool.is_avoided() => Freshness::Excused,
+                    freshness => freshness,
+                },
                 _ => self.facts.freshness(server),
             },
             load: None,
@@ -88,6 +93,7 @@ impl<'a> Question<'a> {
         }
         question.control = control_of(cluster, core, question.effect);
         question.tables = cluster.tables_in(core, stmt.sql.as_str(), protocol);
+        question.group.clone_from(&core.group);
         question
     }
 
@@ -97,6 +103,7 @@ impl<'a> Question<'a> {
         request.settings = cluster.inner.rules.settings;
         request.last_used = core.last_used;
         request.tables = self.tables.as_tables();
+        request.group = self.group.as_deref();
         let level = self.statement.level.map(quality_of).or(core.level);
         let rules = &cluster.inner.rules;
         (request.level, request.must_see) = match &core.facts.must {
@@ -343,6 +350,7 @@ fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<
     let ready = |slot: &Slot| slot.lease.is_ready() && !is_outdated(core, slot) && !core.holdings.is_behind(slot.hold);
     slots.get(server).is_some_and(ready)
         && is_proven(cluster, core, slots, server)
+        && !is_away(cluster, core, slots, question, server)
         && !core.trx.waits_for_server()
         && question.control.is_none()
         && core.xa.as_ref().is_none_or(|it| it.has(server))
@@ -352,11 +360,26 @@ fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<
 /// Whether the connection to a replica leads to the server that was seen to have what must be seen. A name may lead to another
 /// one since, and a server that was restarted may have lost it.
 #[inline]
-pub(crate) fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
+fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
     let Some(must) = &core.facts.must else { return lag::is_proven(cluster, core, slots, server) };
     cluster.member(server).role == Role::Primary
         || core.trx.bound() == Some(server)
+        || core.facts.is_stale()
         || slots.get(server).is_some_and(|slot| positions::is_proven(cluster, must, server, &slot.lease))
+}
+
+/// Whether a read may be sent again to whoever answers at the name now, as it is.
+#[inline]
+pub(crate) fn will_do(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
+    is_proven(cluster, core, slots, server) && !positions::is_away(cluster, core, slots, server)
+}
+
+/// Whether what must be seen has to be compared first with what this primary has. A write alone is not to fail for what was lost
+/// before; a transaction is, at its first statement, for there it can still be begun anew.
+#[inline]
+fn is_away(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
+    (question.statement.access == Access::Read || core.for_transaction || core.trx.is_open())
+        && positions::is_away(cluster, core, slots, server)
 }
 
 /// Whether the session has to let go of a connection: the server has changed. A transaction is ended where it was begun.
@@ -437,6 +460,9 @@ fn settle_on(
     }
     // In a transaction there is no second try: it would be outside.
     let proven_read = strict && statement.access == Access::Read && core.trx.bound().is_none() && core.xa.is_none();
+    if proven_read {
+        positions::note_read(cluster);
+    }
     // Nor where another connection could give another answer.
     let repeatable = proven_read && cluster.inner.rules.retry_reads && slot.hold.state.is_empty() && !slot.prepared;
     let belted = proven_read && cluster.member(server).role == Role::Replica;
@@ -455,6 +481,7 @@ fn note_position(cluster: &Cluster, core: &mut Core, slot: &Slot, question: &Que
         }
     } else if core.scope.as_ref().is_some_and(|it| it.keeps_reads())
         && question.quality(cluster, core) == Quality::Session
+        && !core.facts.is_stale_after_reads()
     {
         note_read(cluster, core, slot, on_primary);
     }
@@ -574,6 +601,11 @@ impl Session {
                             }
                             let request = question.request(cluster, core, &slots.0);
                             (attempt, step) = start(cluster, core, &slots.0, &request);
+                            continue;
+                        }
+                        if is_away(cluster, core, slots, &question, server) {
+                            positions::arrive(cluster, core, slots, server).await?;
+                            // It took a connection of its own if this one did not do.
                             continue;
                         }
                         held::catch_up(cluster, core, slots, server).await?;

@@ -6,6 +6,7 @@
 
 use std::{cell::Cell, fmt, sync::Arc};
 
+use ms_config::BeyondBudget;
 use ms_filters::{Decision, Quality, Rng, Role, Scratch, ServerIx, SessionMemory};
 use ms_hints::{Cause, SqlMode};
 
@@ -61,6 +62,10 @@ pub(crate) struct Core {
     pub(crate) scope: Option<Arc<Written>>,
     /// What was asked of servers for the statement under way.
     pub(crate) facts: Facts,
+    /// What is to become of reads that no replica can answer, where the cluster would do something else.
+    pub(crate) beyond: Option<BeyondBudget>,
+    /// The group of servers that its statements are for.
+    pub(crate) group: Option<Arc<str>>,
     /// Made when it is needed.
     pub(crate) scratch: Option<Box<Scratch>>,
     /// It lives for one statement: state that would outlive it is refused or thrown away.
@@ -171,6 +176,8 @@ impl Session {
             level: None,
             scope: None,
             facts: Facts::default(),
+            beyond: None,
+            group: None,
             scratch: if ephemeral { SCRATCH.take() } else { None },
             ephemeral,
             for_transaction: false,

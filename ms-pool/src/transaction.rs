@@ -19,7 +19,7 @@ use crate::{
     held::is_setting,
     injection::{Counted, Event},
     pool::{Phase, Stmt},
-    positions::Debt,
+    positions::{self, Debt},
     route::open,
     session::{Core, Slot, Slots},
     transient::{Tried, Tries},
@@ -391,6 +391,9 @@ pub(crate) async fn begin_at(
                 cluster.count(crate::Counter::ReadRepeated, 1);
                 slots.remove(server);
                 open(cluster, core, slots, server).await?;
+                if positions::is_away(cluster, core, slots, server) {
+                    positions::arrive(cluster, core, slots, server).await?;
+                }
             }
             Err(error) if cluster.try_again(&mut slot.lease, Tried::Call, &error, &mut tries).await => {}
             Err(error) => {

@@ -54,7 +54,7 @@ fn a_message_is_one_line_whatever_a_key_holds() {
     check(
         "{\"shop\": {\"master\": [{\"host\": \"a\"}], \"slave\": [], \"a\\n\\u001b[2J\": 1, \"filters\": [\"\\r\"]}}",
         &expect![[r#"
-            ms.json:1:51: warning: shop["a\n\u{1b}[2J"]: unknown key `a\n\u{1b}[2J` is ignored; accepted: `master`, `primary`, `primaries`, `slave`, `replica`, `replicas`, `lazy_connections`, `server_charset`, `failover`, `master_on_write`, `trx_stickiness`, `filters`, `pool`, `monitor`, `tls`, `token`, `init`, `read_functions`, `retry_reads`, `transient_error`, `global_transaction_id_injection`, `xa`, `fabric`, `enable`, `multi_master`, `disable_rw_split`, `force_config_usage`, `collect_statistics`, `compat`, `mode`
+            ms.json:1:51: warning: shop["a\n\u{1b}[2J"]: unknown key `a\n\u{1b}[2J` is ignored; accepted: `master`, `primary`, `primaries`, `slave`, `replica`, `replicas`, `lazy_connections`, `server_charset`, `failover`, `master_on_write`, `trx_stickiness`, `filters`, `pool`, `monitor`, `primary_budget`, `tls`, `token`, `init`, `read_functions`, `retry_reads`, `transient_error`, `global_transaction_id_injection`, `xa`, `fabric`, `enable`, `multi_master`, `disable_rw_split`, `force_config_usage`, `collect_statistics`, `compat`, `mode`
             ms.json:1:82: error: shop.filters[0]: Unknown filter '\r' . Stopping; accepted: `random`, `roundrobin`, `user`, `user_multi`, `table`, `quality_of_service`, `node_groups`, or a filter of the program's own that it registers (`Builder::filter`)
         "#]],
     );

@@ -131,8 +131,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
         name: "a read is sent again to whoever answers at the name now",
         edits: &[Edit {
             file: "ms-pool/src/run.rs",
-            from: "Ok(()) if is_proven(&session.cluster, &session.core, &session.slots, server) => routed,",
-            to: "Ok(()) if is_proven(&session.cluster, &session.core, &session.slots, server) || true => routed,",
+            from: "Ok(()) if will_do(&session.cluster, &session.core, &session.slots, server) => routed,",
+            to: "Ok(()) if will_do(&session.cluster, &session.core, &session.slots, server) || true => routed,",
         }],
         caught_by: Catcher::Torture(90),
     },
