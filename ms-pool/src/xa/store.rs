@@ -55,6 +55,20 @@ pub(crate) struct ServerStore {
     checked: AtomicBool,
 }
 
+/// A record, and what only people want to know of it.
+pub(super) struct Kept {
+    pub(super) record: Record,
+    pub(super) owner: Option<String>,
+    /// Since its beginning.
+    pub(super) age: Option<Duration>,
+    /// Its time is over.
+    pub(super) is_late: bool,
+    /// Recovery may take it up.
+    pub(super) is_left: bool,
+    /// By recovery so far.
+    pub(super) attempts: u16,
+}
+
 /// What came back.
 #[derive(Default)]
 struct Answer {
@@ -165,7 +179,23 @@ impl ServerStore {
             "((finished <> 'SUCCESS' AND {OVER}) OR (finished = 'SUCCESS' AND started < UTC_TIMESTAMP() - INTERVAL {KEPT} \
              SECOND))"
         );
-        self.records(&due, limit).await
+        Ok(plain(self.records(&due, "store_trx_id", limit).await?))
+    }
+
+    /// Records with all that a person wants to know of them, those that ended well last, and how many there are beyond `limit`.
+    pub(super) async fn overview(&self, limit: u32) -> Result<(Vec<Kept>, u64), StoreError> {
+        let [trx, ..] = &self.tables;
+        let kept = self.records("TRUE", "finished = 'SUCCESS', store_trx_id DESC", limit).await?;
+        let counted = self.run(format!("SELECT COUNT(*) FROM {trx}")).await?;
+        let all = counted.rows.first().and_then(|row| number(row, 0)).unwrap_or(0);
+        let more = all.saturating_sub(kept.len() as u64);
+        Ok((kept, more))
+    }
+
+    /// All records of these names.
+    pub(super) async fn named(&self, gtrids: &[&[u8]]) -> Result<Vec<Kept>, StoreError> {
+        let names: Vec<String> = gtrids.iter().map(|it| hex(it)).collect();
+        self.records(&format!("gtrid IN ({})", names.join(", ")), "store_trx_id DESC", u32::MAX).await
     }
 
     /// Takes the turn of running recovery automatically; `false` when another process has it. It is given back with the
@@ -182,16 +212,20 @@ impl ServerStore {
         Ok((got.as_deref() == Some("1")).then_some(lease))
     }
 
-    async fn records(&self, condition: &str, limit: u32) -> Result<Vec<Record>, StoreError> {
-        let [trx, participants, _] = &self.tables;
-        let columns = "store_trx_id, gtrid, tag, decision, finished, state, format_id";
-        let sql = format!("SELECT {columns} FROM {trx} WHERE {condition} ORDER BY store_trx_id LIMIT {limit}");
+    async fn records(&self, condition: &str, order: &str, limit: u32) -> Result<Vec<Kept>, StoreError> {
+        let [trx, participants, gc] = &self.tables;
+        let columns = format!(
+            "store_trx_id, gtrid, tag, decision, finished, state, format_id, owner, GREATEST(TIMESTAMPDIFF(SECOND, started, \
+             UTC_TIMESTAMP()), 0), IFNULL(timeout < UTC_TIMESTAMP(), 0), {OVER}, (SELECT MAX(attempts) FROM {gc} g WHERE \
+             g.gtrid = {trx}.gtrid AND g.format_id = {trx}.format_id AND g.fk_store_trx_id = store_trx_id)"
+        );
+        let sql = format!("SELECT {columns} FROM {trx} WHERE {condition} ORDER BY {order} LIMIT {limit}");
         let answer = self.run(sql).await?;
-        let mut records: Vec<(Record, u32)> = answer.rows.iter().filter_map(record).collect();
-        if records.is_empty() {
+        let mut kept: Vec<(Kept, u32)> = answer.rows.iter().filter_map(record).collect();
+        if kept.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<String> = records.iter().map(|(it, _)| it.trx.0.to_string()).collect();
+        let ids: Vec<String> = kept.iter().map(|(it, _)| it.record.trx.0.to_string()).collect();
         let sql = format!(
             "SELECT fk_store_trx_id, branch, bqual, scheme, host, port, socket, user, password, server_uuid, server_run, \
              connection_id, state, settled FROM {participants} WHERE fk_store_trx_id IN ({}) ORDER BY branch",
@@ -199,14 +233,18 @@ impl ServerStore {
         );
         for row in self.run(sql).await?.rows {
             let Some(trx) = number(&row, 0).map(TrxId) else { continue };
-            if let Some((record, format)) = records.iter_mut().find(|(it, _)| it.trx == trx)
+            if let Some((Kept { record, .. }, format)) = kept.iter_mut().find(|(it, _)| it.record.trx == trx)
                 && let Some(branch) = branch(&row, &record.gtrid, *format)
             {
                 record.branches.push(branch);
             }
         }
-        Ok(records.into_iter().map(|(record, _)| record).collect())
+        Ok(kept.into_iter().map(|(kept, _)| kept).collect())
     }
+}
+
+fn plain(kept: Vec<Kept>) -> Vec<Record> {
+    kept.into_iter().map(|it| it.record).collect()
 }
 
 #[async_trait]
@@ -352,7 +390,7 @@ impl StateStore for ServerStore {
         if let Some(gtrid) = only {
             _ = write!(due, " AND gtrid = {}", hex(gtrid.as_bytes()));
         }
-        self.records(&due, limit).await
+        Ok(plain(self.records(&due, "store_trx_id", limit).await?))
     }
 
     async fn attempt(&self, trx: TrxId, limit: Option<u16>) -> Result<Attempt, StoreError> {
@@ -458,7 +496,7 @@ fn finished_of(word: Option<&str>) -> Finished {
     }
 }
 
-fn record(row: &MySqlRow) -> Option<(Record, u32)> {
+fn record(row: &MySqlRow) -> Option<(Kept, u32)> {
     let record = Record {
         trx: TrxId(number(row, 0)?),
         gtrid: Gtrid::new(bytes(row, 1)?).ok()?,
@@ -468,7 +506,16 @@ fn record(row: &MySqlRow) -> Option<(Record, u32)> {
         state: text(row, 5).and_then(|it| BranchState::from_word(&it)).unwrap_or_default(),
         branches: Vec::new(),
     };
-    Some((record, number(row, 6)?.try_into().ok()?))
+    let is = |column: usize| number(row, column) == Some(1);
+    let kept = Kept {
+        record,
+        owner: bytes(row, 7).map(|it| String::from_utf8_lossy(&it).into_owned()),
+        age: number(row, 8).map(Duration::from_secs),
+        is_late: is(9),
+        is_left: is(10),
+        attempts: number(row, 11).and_then(|it| it.try_into().ok()).unwrap_or(0),
+    };
+    Some((kept, number(row, 6)?.try_into().ok()?))
 }
 
 fn branch(row: &MySqlRow, gtrid: &Gtrid, format: u32) -> Option<RecordedBranch> {
