@@ -329,10 +329,12 @@ impl Recovery {
     /// A listed branch was to be committed or rolled back.
     fn on_ended(&mut self, branch: BranchIx, settlement: Settlement, answer: RecoveryAnswer) {
         let Some(at) = self.at(branch) else { return };
-        let unknown = |it: &Failure| Complaint::of(it.code) == Some(Complaint::UnknownXid);
+        let unknown =
+            |it: &Failure| matches!(Complaint::of(it.code), Some(Complaint::UnknownXid | Complaint::RolledBack));
         match answer {
             RecoveryAnswer::Done => self.settle(branch, settlement),
-            // Somebody else was faster, or its session lives and MariaDB keeps us from it. The list tells.
+            // Somebody else was faster, or its session lives and MariaDB keeps us from it. Or it has changed nothing: MariaDB says
+            // 1402 to either end of such a branch whose session is gone. The list tells.
             RecoveryAnswer::Refused(failure) if unknown(&failure) && self.steps[at] == Step::Asking(Held::Perhaps) => {
                 self.steps[at] = Step::Asking(Held::Likely);
                 self.ready.push(RecoveryAction::List(branch));
