@@ -117,8 +117,8 @@ pub use self::{
     tx::{SessionTx, Tx},
     tx_options::{Isolation, TxOptions},
     xa::{
-        Xa, XaBegin, XaBranch, XaCollected, XaFailure, XaGcOptions, XaLeft, XaList, XaOn, XaOptions, XaPrepared,
-        XaRecord, XaServer, XaTables, XaTablesError,
+        Xa, XaBegin, XaBranch, XaCollected, XaFailure, XaGcOptions, XaInitOptions, XaInitialized, XaLeft, XaList, XaOn,
+        XaOptions, XaPrepared, XaRecord, XaServer, XaTables, XaTablesError,
     },
 };
 pub use ms_filters::{Call, Choice, Choices, Listed};

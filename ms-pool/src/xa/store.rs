@@ -24,10 +24,10 @@ use ms_xa::{
 use sqlx_core::{row::Row, sql_str::AssertSqlSafe};
 use sqlx_mysql::MySqlRow;
 
-use super::{XaFailure, XaTables, XaTablesError};
+use super::{XaFailure, XaTables, XaTablesError, stage::failure_of};
 use crate::{
     Error,
-    error::{code, server_error},
+    error::server_error,
     events::Hooks,
     pool::{ServerPool, Stmt},
 };
@@ -49,6 +49,8 @@ const OVER: &str = "(finished <> 'NO' OR lease IS NULL OR lease < UTC_TIMESTAMP(
 #[derive(Debug)]
 pub(crate) struct ServerStore {
     pool: Arc<ServerPool>,
+    names: XaTables,
+    /// The same as SQL.
     tables: [String; 3],
     hooks: Hooks,
     /// Whether it keeps what was written was looked at.
@@ -65,13 +67,13 @@ pub(super) struct Kept {
     pub(super) is_late: bool,
     /// Recovery may take it up.
     pub(super) is_left: bool,
-    /// By recovery so far.
+    /// By recovery so far; 0 unless [looked up](ServerStore::look_up_attempts).
     pub(super) attempts: u16,
 }
 
 /// What came back.
 #[derive(Default)]
-struct Answer {
+pub(super) struct Answer {
     rows: Vec<MySqlRow>,
     /// Rows that were found, statement by statement; sqlx counts those that had the value already.
     found: Vec<u64>,
@@ -82,11 +84,11 @@ struct Answer {
 /// The error of a call that needed the store.
 pub(super) fn failed(outcome: XaFailure, error: &StoreError) -> Error {
     let (StoreError::Refused(source) | StoreError::Lost(source)) = error;
-    let (code, sqlstate) = match source.downcast_ref::<sqlx::Error>() {
-        Some(error) => (code(error), server_error(error).and_then(|it| it.code()).unwrap_or("HY000").to_owned()),
-        None => (2000, "HY000".to_owned()),
+    let towards = BranchState::NonExisting;
+    let failure = match source.downcast_ref::<sqlx::Error>() {
+        Some(error) => failure_of(error, towards),
+        None => Failure::new(towards, 2000, "HY000", words(&**source)),
     };
-    let failure = Failure { towards: BranchState::NonExisting, code, sqlstate, text: words(&**source) };
     failed_as(outcome, &failure)
 }
 
@@ -107,8 +109,12 @@ pub(super) fn words(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 impl ServerStore {
-    pub(crate) fn new(pool: Arc<ServerPool>, tables: &XaTables, hooks: Hooks) -> Self {
-        Self { pool, tables: tables.quoted(), hooks, checked: AtomicBool::new(false) }
+    pub(crate) fn new(pool: Arc<ServerPool>, names: XaTables, hooks: Hooks) -> Self {
+        Self { pool, tables: names.quoted(), names, hooks, checked: AtomicBool::new(false) }
+    }
+
+    pub(super) fn names(&self) -> &XaTables {
+        &self.names
     }
 
     pub(crate) fn pool(&self) -> &Arc<ServerPool> {
@@ -116,7 +122,7 @@ impl ServerStore {
     }
 
     /// Sends one text.
-    async fn run(&self, sql: String) -> Result<Answer, StoreError> {
+    pub(super) async fn run(&self, sql: String) -> Result<Answer, StoreError> {
         let leased = self.pool.lease(self.pool.acquire_deadline()).await;
         // Nothing was sent.
         let mut lease = leased.map_err(|error| StoreError::Refused(Box::new(sqlx::Error::from(error))))?;
@@ -185,7 +191,8 @@ impl ServerStore {
     /// Records with all that a person wants to know of them, those that ended well last, and how many there are beyond `limit`.
     pub(super) async fn overview(&self, limit: u32) -> Result<(Vec<Kept>, u64), StoreError> {
         let [trx, ..] = &self.tables;
-        let kept = self.records("TRUE", "finished = 'SUCCESS', store_trx_id DESC", limit).await?;
+        let mut kept = self.records("TRUE", "finished = 'SUCCESS', store_trx_id DESC", limit).await?;
+        self.look_up_attempts(&mut kept).await?;
         let counted = self.run(format!("SELECT COUNT(*) FROM {trx}")).await?;
         let all = counted.rows.first().and_then(|row| number(row, 0)).unwrap_or(0);
         let more = all.saturating_sub(kept.len() as u64);
@@ -195,7 +202,41 @@ impl ServerStore {
     /// All records of these names.
     pub(super) async fn named(&self, gtrids: &[&[u8]]) -> Result<Vec<Kept>, StoreError> {
         let names: Vec<String> = gtrids.iter().map(|it| hex(it)).collect();
-        self.records(&format!("gtrid IN ({})", names.join(", ")), "store_trx_id DESC", u32::MAX).await
+        let condition = format!("gtrid IN ({})", names.join(", "));
+        let mut kept = self.records(&condition, "store_trx_id DESC", u32::MAX).await?;
+        self.look_up_attempts(&mut kept).await?;
+        Ok(kept)
+    }
+
+    async fn look_up_attempts(&self, kept: &mut [Kept]) -> Result<(), StoreError> {
+        let [.., gc] = &self.tables;
+        let ids: Vec<String> = kept.iter().map(|it| it.record.trx.0.to_string()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("SELECT fk_store_trx_id, attempts FROM {gc} WHERE fk_store_trx_id IN ({})", ids.join(", "));
+        for row in self.run(sql).await?.rows {
+            let Some(trx) = number(&row, 0).map(TrxId) else { continue };
+            if let Some(it) = kept.iter_mut().find(|it| it.record.trx == trx) {
+                it.attempts = number(&row, 1).and_then(|it| it.try_into().ok()).unwrap_or(u16::MAX);
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns of a table, and what they hold.
+    pub(super) async fn columns(&self, table: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let found = self.run(format!("SHOW COLUMNS FROM {table}")).await?;
+        // MySQL gives them as bytes.
+        let word = |row: &MySqlRow, column| bytes(row, column).map(|it| String::from_utf8_lossy(&it).to_lowercase());
+        Ok(found.rows.iter().filter_map(|row| Some((word(row, 0)?, word(row, 1)?))).collect())
+    }
+
+    /// How many transactions are not finished, whatever the table's shape.
+    pub(super) async fn unfinished(&self) -> Result<u64, StoreError> {
+        let [trx, ..] = &self.tables;
+        let found = self.run(format!("SELECT COUNT(*) FROM {trx} WHERE finished = 'NO'")).await?;
+        Ok(found.rows.first().and_then(|row| number(row, 0)).unwrap_or(0))
     }
 
     /// Takes the turn of running recovery automatically; `false` when another process has it. It is given back with the
@@ -213,11 +254,10 @@ impl ServerStore {
     }
 
     async fn records(&self, condition: &str, order: &str, limit: u32) -> Result<Vec<Kept>, StoreError> {
-        let [trx, participants, gc] = &self.tables;
+        let [trx, participants, _] = &self.tables;
         let columns = format!(
             "store_trx_id, gtrid, tag, decision, finished, state, format_id, owner, GREATEST(TIMESTAMPDIFF(SECOND, started, \
-             UTC_TIMESTAMP()), 0), IFNULL(timeout < UTC_TIMESTAMP(), 0), {OVER}, (SELECT MAX(attempts) FROM {gc} g WHERE \
-             g.gtrid = {trx}.gtrid AND g.format_id = {trx}.format_id AND g.fk_store_trx_id = store_trx_id)"
+             UTC_TIMESTAMP()), 0), IFNULL(timeout < UTC_TIMESTAMP(), 0), {OVER}"
         );
         let sql = format!("SELECT {columns} FROM {trx} WHERE {condition} ORDER BY {order} LIMIT {limit}");
         let answer = self.run(sql).await?;
@@ -513,7 +553,7 @@ fn record(row: &MySqlRow) -> Option<(Kept, u32)> {
         age: number(row, 8).map(Duration::from_secs),
         is_late: is(9),
         is_left: is(10),
-        attempts: number(row, 11).and_then(|it| it.try_into().ok()).unwrap_or(0),
+        attempts: 0,
     };
     Some((kept, number(row, 6)?.try_into().ok()?))
 }
