@@ -3,6 +3,9 @@
 //! A coordinator says what may be done now, all of it at the same time. Connections are handed to the one thing that is done
 //! on each and come back with its answer. Nothing here decides anything, with one exception: what was decided and could not
 //! be delivered, because the connection broke, is tried a few times more on a connection of its own.
+//!
+//! Each step is a tracing event before it and one after it (target `ms_pool::xa`, level debug): for those who watch, and for the
+//! torture, which kills its processes at them.
 
 use std::{sync::Arc, time::Duration};
 
@@ -74,9 +77,11 @@ impl Stage {
                     slot,
                     action,
                 };
+                tracing::debug!(target: "ms_pool::xa", gtrid = %coordinator.gtrid(), ?action, at = "before");
                 running.push(task.run());
             }
             let Some((action, answer, slot)) = running.next().await else { return };
+            tracing::debug!(target: "ms_pool::xa", gtrid = %coordinator.gtrid(), ?action, ?answer, at = "after");
             if let (Some(branch), Some(slot)) = (branch_of(action), slot) {
                 self.parties[branch.index()].slot = Some(slot);
             }
