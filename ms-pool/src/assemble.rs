@@ -264,7 +264,7 @@ fn store_of(builder: &Builder, section: &Section) -> Option<ServerStore> {
     }));
     let target = Target { server: "xa.state_store".into(), dial, belt: Belt::Off, init: Vec::new() };
     let pool = ServerPool::new(target, limits(builder.pool.unwrap_or(section.pool)));
-    Some(ServerStore::new(pool, &XaTables::of(store), builder.hooks.clone()))
+    Some(ServerStore::new(pool, XaTables::of(store), builder.hooks.clone()))
 }
 
 /// A file with one section needs no name.

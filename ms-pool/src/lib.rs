@@ -117,7 +117,10 @@ pub use self::{
     tables::StatementTables,
     tx::{SessionTx, Tx},
     tx_options::{Isolation, TxOptions},
-    xa::{Xa, XaBegin, XaCollected, XaFailure, XaGcOptions, XaLeft, XaOn, XaOptions, XaTables, XaTablesError},
+    xa::{
+        Xa, XaBegin, XaBranch, XaCollected, XaFailure, XaGcOptions, XaInitOptions, XaInitialized, XaLeft, XaList, XaOn,
+        XaOptions, XaPrepared, XaRecord, XaServer, XaTables, XaTablesError,
+    },
 };
 pub use ms_filters::{Call, Choice, Choices, Listed};
 

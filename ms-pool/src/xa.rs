@@ -24,6 +24,8 @@ use crate::{Cluster, Error, pool::ServerPool};
 mod calls; // the session's calls
 mod global; // a session's open transaction
 mod guard; // one as a value
+mod init; // makes the tables of a store
+mod list; // what store and servers say, side by side
 mod participant; // who takes part, and how to find them again
 mod recovery; // finishes what was left behind
 mod stage; // performs what the coordinator asks for
@@ -37,6 +39,8 @@ pub(crate) use self::{
 };
 pub use self::{
     guard::{Xa, XaBegin, XaOn},
+    init::{XaInitOptions, XaInitialized},
+    list::{XaBranch, XaList, XaPrepared, XaRecord, XaServer},
     recovery::{XaCollected, XaGcOptions, XaLeft},
     tables::{XaTables, XaTablesError},
 };

@@ -9,13 +9,15 @@ use sqlx_core::{
     executor::{Execute, Executor},
     sql_str::{AssertSqlSafe, SqlSafeStr, SqlStr},
 };
-use sqlx_mysql::{MySql, MySqlRow, MySqlStatement, MySqlTypeInfo};
+use sqlx_mysql::{MySql, MySqlQueryResult, MySqlRow, MySqlStatement, MySqlTypeInfo};
 use tokio::runtime::Handle;
 
 use super::{XaOptions, calls::How};
 use crate::{
     Cluster, Error, Scope, Session,
+    executor::reads_of_session,
     pool::{Stmt, first_row},
+    reader::Parts,
     run::{Item, failed},
 };
 
@@ -174,21 +176,7 @@ impl fmt::Debug for Xa {
 impl<'c> Executor<'c> for &'c mut Xa {
     type Database = MySql;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Item>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, MySql>,
-    {
-        self.session_mut().fetch_many(query)
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<MySqlRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, MySql>,
-    {
-        self.session_mut().fetch_optional(query)
-    }
+    reads_of_session!(|self| self.session_mut());
 
     fn prepare_with<'e>(
         self,
@@ -239,7 +227,7 @@ impl<'c> Executor<'c> for &'c mut XaOn<'_> {
         match Stmt::take(query) {
             Ok(stmt) => {
                 let sql = self.addressed(stmt.sql.as_str());
-                self.session.send(Stmt { sql, ..stmt })
+                self.session.send(Stmt { sql, ..stmt }, Parts)
             }
             Err(error) => failed(error),
         }

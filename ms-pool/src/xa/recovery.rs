@@ -325,15 +325,21 @@ fn said(answer: Result<(), (usize, sqlx::Error)>, lease: &Lease) -> RecoveryAnsw
 }
 
 fn of_server(error: &sqlx::Error, lease: &Lease) -> RecoveryAnswer {
+    let failure = explained(error, lease);
+    match server_error(error) {
+        Some(_) => RecoveryAnswer::Refused(failure),
+        None => RecoveryAnswer::Lost(failure),
+    }
+}
+
+/// What a server answered, with what would help where that is known.
+pub(super) fn explained(error: &sqlx::Error, lease: &Lease) -> Failure {
     let mut failure = failure_of(error, BranchState::NonExisting);
     if failure.code == NOT_ALLOWED {
         let text = format!(" (the account that logs in to `{}` needs `GRANT XA_RECOVER_ADMIN ON *.*`)", lease.server());
         failure.text.push_str(&text);
     }
-    match server_error(error) {
-        Some(_) => RecoveryAnswer::Refused(failure),
-        None => RecoveryAnswer::Lost(failure),
-    }
+    failure
 }
 
 fn done(answer: Result<(), StoreError>) -> RecoveryAnswer {

@@ -24,10 +24,10 @@ use ms_xa::{
 use sqlx_core::{row::Row, sql_str::AssertSqlSafe};
 use sqlx_mysql::MySqlRow;
 
-use super::{XaFailure, XaTables, XaTablesError};
+use super::{XaFailure, XaTables, XaTablesError, stage::failure_of};
 use crate::{
     Error,
-    error::{code, server_error},
+    error::server_error,
     events::Hooks,
     pool::{ServerPool, Stmt},
 };
@@ -49,15 +49,31 @@ const OVER: &str = "(finished <> 'NO' OR lease IS NULL OR lease < UTC_TIMESTAMP(
 #[derive(Debug)]
 pub(crate) struct ServerStore {
     pool: Arc<ServerPool>,
+    names: XaTables,
+    /// The same as SQL.
     tables: [String; 3],
     hooks: Hooks,
     /// Whether it keeps what was written was looked at.
     checked: AtomicBool,
 }
 
+/// A record, and what only people want to know of it.
+pub(super) struct Kept {
+    pub(super) record: Record,
+    pub(super) owner: Option<String>,
+    /// Since its beginning.
+    pub(super) age: Option<Duration>,
+    /// Its time is over.
+    pub(super) is_late: bool,
+    /// Recovery may take it up.
+    pub(super) is_left: bool,
+    /// By recovery so far; 0 unless [looked up](ServerStore::look_up_attempts).
+    pub(super) attempts: u16,
+}
+
 /// What came back.
 #[derive(Default)]
-struct Answer {
+pub(super) struct Answer {
     rows: Vec<MySqlRow>,
     /// Rows that were found, statement by statement; sqlx counts those that had the value already.
     found: Vec<u64>,
@@ -68,11 +84,11 @@ struct Answer {
 /// The error of a call that needed the store.
 pub(super) fn failed(outcome: XaFailure, error: &StoreError) -> Error {
     let (StoreError::Refused(source) | StoreError::Lost(source)) = error;
-    let (code, sqlstate) = match source.downcast_ref::<sqlx::Error>() {
-        Some(error) => (code(error), server_error(error).and_then(|it| it.code()).unwrap_or("HY000").to_owned()),
-        None => (2000, "HY000".to_owned()),
+    let towards = BranchState::NonExisting;
+    let failure = match source.downcast_ref::<sqlx::Error>() {
+        Some(error) => failure_of(error, towards),
+        None => Failure::new(towards, 2000, "HY000", words(&**source)),
     };
-    let failure = Failure { towards: BranchState::NonExisting, code, sqlstate, text: words(&**source) };
     failed_as(outcome, &failure)
 }
 
@@ -93,8 +109,12 @@ pub(super) fn words(error: &(dyn std::error::Error + 'static)) -> String {
 }
 
 impl ServerStore {
-    pub(crate) fn new(pool: Arc<ServerPool>, tables: &XaTables, hooks: Hooks) -> Self {
-        Self { pool, tables: tables.quoted(), hooks, checked: AtomicBool::new(false) }
+    pub(crate) fn new(pool: Arc<ServerPool>, names: XaTables, hooks: Hooks) -> Self {
+        Self { pool, tables: names.quoted(), names, hooks, checked: AtomicBool::new(false) }
+    }
+
+    pub(super) fn names(&self) -> &XaTables {
+        &self.names
     }
 
     pub(crate) fn pool(&self) -> &Arc<ServerPool> {
@@ -102,7 +122,7 @@ impl ServerStore {
     }
 
     /// Sends one text.
-    async fn run(&self, sql: String) -> Result<Answer, StoreError> {
+    pub(super) async fn run(&self, sql: String) -> Result<Answer, StoreError> {
         let leased = self.pool.lease(self.pool.acquire_deadline()).await;
         // Nothing was sent.
         let mut lease = leased.map_err(|error| StoreError::Refused(Box::new(sqlx::Error::from(error))))?;
@@ -165,7 +185,58 @@ impl ServerStore {
             "((finished <> 'SUCCESS' AND {OVER}) OR (finished = 'SUCCESS' AND started < UTC_TIMESTAMP() - INTERVAL {KEPT} \
              SECOND))"
         );
-        self.records(&due, limit).await
+        Ok(plain(self.records(&due, "store_trx_id", limit).await?))
+    }
+
+    /// Records with all that a person wants to know of them, those that ended well last, and how many there are beyond `limit`.
+    pub(super) async fn overview(&self, limit: u32) -> Result<(Vec<Kept>, u64), StoreError> {
+        let [trx, ..] = &self.tables;
+        let mut kept = self.records("TRUE", "finished = 'SUCCESS', store_trx_id DESC", limit).await?;
+        self.look_up_attempts(&mut kept).await?;
+        let counted = self.run(format!("SELECT COUNT(*) FROM {trx}")).await?;
+        let all = counted.rows.first().and_then(|row| number(row, 0)).unwrap_or(0);
+        let more = all.saturating_sub(kept.len() as u64);
+        Ok((kept, more))
+    }
+
+    /// All records of these names.
+    pub(super) async fn named(&self, gtrids: &[&[u8]]) -> Result<Vec<Kept>, StoreError> {
+        let names: Vec<String> = gtrids.iter().map(|it| hex(it)).collect();
+        let condition = format!("gtrid IN ({})", names.join(", "));
+        let mut kept = self.records(&condition, "store_trx_id DESC", u32::MAX).await?;
+        self.look_up_attempts(&mut kept).await?;
+        Ok(kept)
+    }
+
+    async fn look_up_attempts(&self, kept: &mut [Kept]) -> Result<(), StoreError> {
+        let [.., gc] = &self.tables;
+        let ids: Vec<String> = kept.iter().map(|it| it.record.trx.0.to_string()).collect();
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let sql = format!("SELECT fk_store_trx_id, attempts FROM {gc} WHERE fk_store_trx_id IN ({})", ids.join(", "));
+        for row in self.run(sql).await?.rows {
+            let Some(trx) = number(&row, 0).map(TrxId) else { continue };
+            if let Some(it) = kept.iter_mut().find(|it| it.record.trx == trx) {
+                it.attempts = number(&row, 1).and_then(|it| it.try_into().ok()).unwrap_or(u16::MAX);
+            }
+        }
+        Ok(())
+    }
+
+    /// The columns of a table, and what they hold.
+    pub(super) async fn columns(&self, table: &str) -> Result<Vec<(String, String)>, StoreError> {
+        let found = self.run(format!("SHOW COLUMNS FROM {table}")).await?;
+        // MySQL gives them as bytes.
+        let word = |row: &MySqlRow, column| bytes(row, column).map(|it| String::from_utf8_lossy(&it).to_lowercase());
+        Ok(found.rows.iter().filter_map(|row| Some((word(row, 0)?, word(row, 1)?))).collect())
+    }
+
+    /// How many transactions are not finished, whatever the table's shape.
+    pub(super) async fn unfinished(&self) -> Result<u64, StoreError> {
+        let [trx, ..] = &self.tables;
+        let found = self.run(format!("SELECT COUNT(*) FROM {trx} WHERE finished = 'NO'")).await?;
+        Ok(found.rows.first().and_then(|row| number(row, 0)).unwrap_or(0))
     }
 
     /// Takes the turn of running recovery automatically; `false` when another process has it. It is given back with the
@@ -183,16 +254,19 @@ impl ServerStore {
         Ok((got.as_deref() == Some("1")).then_some(lease))
     }
 
-    async fn records(&self, condition: &str, limit: u32) -> Result<Vec<Record>, StoreError> {
+    async fn records(&self, condition: &str, order: &str, limit: u32) -> Result<Vec<Kept>, StoreError> {
         let [trx, participants, _] = &self.tables;
-        let columns = "store_trx_id, gtrid, tag, decision, finished, state, format_id";
-        let sql = format!("SELECT {columns} FROM {trx} WHERE {condition} ORDER BY store_trx_id LIMIT {limit}");
+        let columns = format!(
+            "store_trx_id, gtrid, tag, decision, finished, state, format_id, owner, GREATEST(TIMESTAMPDIFF(SECOND, started, \
+             UTC_TIMESTAMP()), 0), IFNULL(timeout < UTC_TIMESTAMP(), 0), {OVER}"
+        );
+        let sql = format!("SELECT {columns} FROM {trx} WHERE {condition} ORDER BY {order} LIMIT {limit}");
         let answer = self.run(sql).await?;
-        let mut records: Vec<(Record, u32)> = answer.rows.iter().filter_map(record).collect();
-        if records.is_empty() {
+        let mut kept: Vec<(Kept, u32)> = answer.rows.iter().filter_map(record).collect();
+        if kept.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<String> = records.iter().map(|(it, _)| it.trx.0.to_string()).collect();
+        let ids: Vec<String> = kept.iter().map(|(it, _)| it.record.trx.0.to_string()).collect();
         let sql = format!(
             "SELECT fk_store_trx_id, branch, bqual, scheme, host, port, socket, user, password, server_uuid, server_run, \
              connection_id, state, settled FROM {participants} WHERE fk_store_trx_id IN ({}) ORDER BY branch",
@@ -200,14 +274,18 @@ impl ServerStore {
         );
         for row in self.run(sql).await?.rows {
             let Some(trx) = number(&row, 0).map(TrxId) else { continue };
-            if let Some((record, format)) = records.iter_mut().find(|(it, _)| it.trx == trx)
+            if let Some((Kept { record, .. }, format)) = kept.iter_mut().find(|(it, _)| it.record.trx == trx)
                 && let Some(branch) = branch(&row, &record.gtrid, *format)
             {
                 record.branches.push(branch);
             }
         }
-        Ok(records.into_iter().map(|(record, _)| record).collect())
+        Ok(kept.into_iter().map(|(kept, _)| kept).collect())
     }
+}
+
+fn plain(kept: Vec<Kept>) -> Vec<Record> {
+    kept.into_iter().map(|it| it.record).collect()
 }
 
 #[async_trait]
@@ -353,7 +431,7 @@ impl StateStore for ServerStore {
         if let Some(gtrid) = only {
             _ = write!(due, " AND gtrid = {}", hex(gtrid.as_bytes()));
         }
-        self.records(&due, limit).await
+        Ok(plain(self.records(&due, "store_trx_id", limit).await?))
     }
 
     async fn attempt(&self, trx: TrxId, limit: Option<u16>) -> Result<Attempt, StoreError> {
@@ -459,7 +537,7 @@ fn finished_of(word: Option<&str>) -> Finished {
     }
 }
 
-fn record(row: &MySqlRow) -> Option<(Record, u32)> {
+fn record(row: &MySqlRow) -> Option<(Kept, u32)> {
     let record = Record {
         trx: TrxId(number(row, 0)?),
         gtrid: Gtrid::new(bytes(row, 1)?).ok()?,
@@ -469,7 +547,16 @@ fn record(row: &MySqlRow) -> Option<(Record, u32)> {
         state: text(row, 5).and_then(|it| BranchState::from_word(&it)).unwrap_or_default(),
         branches: Vec::new(),
     };
-    Some((record, number(row, 6)?.try_into().ok()?))
+    let is = |column: usize| number(row, column) == Some(1);
+    let kept = Kept {
+        record,
+        owner: bytes(row, 7).map(|it| String::from_utf8_lossy(&it).into_owned()),
+        age: number(row, 8).map(Duration::from_secs),
+        is_late: is(9),
+        is_left: is(10),
+        attempts: 0,
+    };
+    Some((kept, number(row, 6)?.try_into().ok()?))
 }
 
 fn branch(row: &MySqlRow, gtrid: &Gtrid, format: u32) -> Option<RecordedBranch> {
