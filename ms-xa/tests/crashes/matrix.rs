@@ -81,17 +81,42 @@ impl Point {
 /// What strikes before the owner's step with the number `at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    OwnerDies { in_flight: InFlight, closes: bool, late: usize },
-    ServerDies { server: usize, returns: bool },
-    LostRequest { then: InFlight, closes: bool, late: usize },
-    LostReply { closes: bool },
+    OwnerDies {
+        in_flight: InFlight,
+        closes: bool,
+        late: usize,
+    },
+    ServerDies {
+        server: usize,
+        returns: bool,
+    },
+    LostRequest {
+        then: InFlight,
+        closes: bool,
+        late: usize,
+    },
+    LostReply {
+        closes: bool,
+    },
     /// The owner dies, and then something goes wrong with a step of who cleans up.
-    Mishap { step: usize, mishap: Mishap },
+    Mishap {
+        step: usize,
+        mishap: Mishap,
+    },
     /// The owner dies. One recoverer takes so many steps, another so many, then both go on to their ends; or only the other.
-    TwoRecoverers { first: usize, second: usize, goes_on: bool, closes: bool },
+    TwoRecoverers {
+        first: usize,
+        second: usize,
+        goes_on: bool,
+        closes: bool,
+    },
     /// The owner is stopped for longer than its lease. A recoverer takes so many steps, then the owner so many, then the recoverer goes
     /// on to its end, then the owner.
-    Paused { recoverer: usize, owner: usize, in_flight: InFlight },
+    Paused {
+        recoverer: usize,
+        owner: usize,
+        in_flight: InFlight,
+    },
 }
 
 /// How long a run was: what is beyond that need not be tried.

@@ -108,9 +108,9 @@ fn perform(world: &mut World, record: &Record, action: RecoveryAction) -> Recove
             true => RecoveryAnswer::Done,
             false => RecoveryAnswer::Unsettled,
         },
-        RecoveryAction::List(branch) => at_server(world, record, branch, |world, server| {
-            RecoveryAnswer::Listed(world.servers[server].list())
-        }),
+        RecoveryAction::List(branch) => {
+            at_server(world, record, branch, |world, server| RecoveryAnswer::Listed(world.servers[server].list()))
+        }
         RecoveryAction::EndOwner(branch) => at_server(world, record, branch, |world, server| {
             let place = &record.branches.iter().find(|it| it.branch == branch).unwrap().place;
             // Numbers of connections start anew with the server.

@@ -45,9 +45,7 @@ struct Open {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Statement {
     Start(Xid),
-    Work {
-        deadlocks: bool,
-    },
+    Work { deadlocks: bool },
     End(Xid),
     Prepare(Xid),
     Commit(Xid),
