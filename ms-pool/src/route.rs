@@ -140,8 +140,8 @@ impl<'a> Question<'a> {
 
     /// What it has to lose where its connection has died: a proven read is sent again, the rest is not.
     #[inline]
-    fn stake(&self, cluster: &Cluster) -> Stake {
-        let repeated = self.statement.access == Access::Read && cluster.inner.rules.is_strict();
+    fn stake(&self, cluster: &Cluster, core: &Core) -> Stake {
+        let repeated = self.statement.access == Access::Read && cluster.inner.rules.is_strict() && core.xa.is_none();
         if repeated { Stake::Nothing } else { Stake::Failure }
     }
 
@@ -277,7 +277,7 @@ pub(crate) fn route_now(
     {
         return Now::Refused(refusal.into());
     }
-    core.stake = question.stake(cluster);
+    core.stake = question.stake(cluster, core);
     let request = question.request(cluster, core, &slots.0);
     let mut attempt = cluster.inner.router.begin(&request, &core.memory, core.scratch.get_or_insert_default());
     let mut step = ask(cluster, core, &slots.0, &request, |router, inputs| router.first(&mut attempt, inputs));
@@ -378,8 +378,8 @@ pub(crate) fn will_do(cluster: &Cluster, core: &Core, slots: &Slots, server: Ser
 /// before; a transaction is, at its first statement, for there it can still be begun anew.
 #[inline]
 fn is_away(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
-    (question.statement.access == Access::Read || core.for_transaction || core.trx.is_open())
-        && positions::is_away(cluster, core, slots, server)
+    let begins = core.for_transaction || core.trx.is_open() || core.xa.is_some();
+    (question.statement.access == Access::Read || begins) && positions::is_away(cluster, core, slots, server)
 }
 
 /// Whether the session has to let go of a connection: the server has changed. A transaction is ended where it was begun.

@@ -19,6 +19,7 @@ use super::{
 use crate::{
     Cluster, Counter, Error, Session,
     pool::Phase,
+    route::open,
     session::{Core, Slots},
 };
 
@@ -135,6 +136,19 @@ pub(crate) async fn join_at(
     slots: &mut Slots,
     server: ServerIx,
 ) -> Result<(), Error> {
+    let untried = cluster.inner.rules.is_strict() && slots.get(server).is_some_and(|slot| slot.lease.is_untried());
+    let joined = join_once(cluster, core, slots, server).await;
+    let broken = slots.get(server).is_none_or(|slot| slot.lease.phase() == Phase::Broken);
+    if joined.is_ok() || !untried || !broken {
+        return joined;
+    }
+    // It died on the idle stack; nothing was begun on it.
+    slots.remove(server);
+    open(cluster, core, slots, server).await?;
+    join_once(cluster, core, slots, server).await
+}
+
+async fn join_once(cluster: &Cluster, core: &mut Core, slots: &mut Slots, server: ServerIx) -> Result<(), Error> {
     let Some(global) = core.xa.as_deref_mut().filter(|it| !it.has(server)) else { return Ok(()) };
     let Some(branch) = global.coordinator.join() else {
         return Err(Error::xa_unchanged("no more servers can join the global transaction"));
