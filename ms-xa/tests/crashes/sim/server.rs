@@ -20,6 +20,8 @@ pub(crate) struct Server {
     /// How often it was started.
     pub(crate) run: u32,
     pub(crate) is_up: bool,
+    /// It is a member of a Galera cluster.
+    pub(crate) refuses_xa: bool,
     pub(crate) prepared: Vec<Prepared>,
     pub(crate) committed: Vec<Xid>,
     sessions: BTreeMap<u64, Option<Open>>,
@@ -66,6 +68,7 @@ impl Server {
             identity,
             run: 1,
             is_up: true,
+            refuses_xa: false,
             prepared: Vec::new(),
             committed: Vec::new(),
             sessions: BTreeMap::new(),
@@ -130,6 +133,9 @@ impl Server {
         }
         match statement {
             Statement::Start(xid) => {
+                if self.refuses_xa {
+                    return Err(1235);
+                }
                 let known = |it: &Option<Open>| it.as_ref().is_some_and(|it| it.xid == *xid);
                 if self.is_prepared(xid) || self.sessions.values().any(known) {
                     return Err(1440);

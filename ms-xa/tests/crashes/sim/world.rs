@@ -12,7 +12,7 @@ use ms_xa::{
 };
 
 use super::{
-    Flavor, Plan, Server, Statement, Told,
+    Ends, Flavor, Plan, Server, Statement, Told,
     message::{Got, Request, Text},
 };
 
@@ -102,6 +102,9 @@ impl World {
             broken: None,
             trace: None,
         };
+        if let Ends::Outside(server) = plan.ends {
+            it.servers[usize::from(server)].refuses_xa = true;
+        }
         for (server, foreign) in it.servers.iter_mut().zip(&it.foreign) {
             foreign.iter().for_each(|xid| server.leave_prepared(xid.clone()));
         }
