@@ -81,19 +81,48 @@ impl Point {
 /// What strikes before the owner's step with the number `at`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Fault {
-    OwnerDies { in_flight: InFlight, closes: bool, late: usize },
-    ServerDies { server: usize, returns: bool },
-    LostRequest { then: InFlight, closes: bool, late: usize },
-    LostReply { closes: bool },
+    OwnerDies {
+        in_flight: InFlight,
+        closes: bool,
+        late: usize,
+    },
+    ServerDies {
+        server: usize,
+        returns: bool,
+    },
+    LostRequest {
+        then: InFlight,
+        closes: bool,
+        late: usize,
+    },
+    LostReply {
+        closes: bool,
+    },
     /// The owner dies, and then something goes wrong with a step of who cleans up.
-    Mishap { step: usize, mishap: Mishap },
+    Mishap {
+        step: usize,
+        mishap: Mishap,
+    },
     /// The owner dies. One recoverer takes so many steps, another so many, then both go on to their ends; or only the other.
-    TwoRecoverers { first: usize, second: usize, goes_on: bool, closes: bool },
+    TwoRecoverers {
+        first: usize,
+        second: usize,
+        goes_on: bool,
+        closes: bool,
+    },
     /// The owner is stopped for longer than its lease. A recoverer takes so many steps, then the owner so many, then the recoverer goes
     /// on to its end, then the owner, unless it dies.
-    Paused { recoverer: usize, owner: usize, in_flight: InFlight, dies: bool },
+    Paused {
+        recoverer: usize,
+        owner: usize,
+        in_flight: InFlight,
+        dies: bool,
+    },
     /// A request or an answer is lost, and so many steps later there is a second fault.
-    Twice { later: usize, second: Second },
+    Twice {
+        later: usize,
+        second: Second,
+    },
     /// Recovery runs while the owner is at work, and has to leave it alone.
     Meanwhile,
 }
@@ -150,7 +179,8 @@ fn setups() -> Vec<Setup> {
         for participants in [3, 2, 1] {
             for has_store in [true, false] {
                 let last = participants - 1;
-                for ends in [Ends::Commit, Ends::RollBack, Ends::Deadlock(0), Ends::Deadlock(last), Ends::Outside(last)] {
+                for ends in [Ends::Commit, Ends::RollBack, Ends::Deadlock(0), Ends::Deadlock(last), Ends::Outside(last)]
+                {
                     for permutation in 0..Order::permutations(participants) {
                         for (abreast, stubborn) in [(false, false), (true, false), (true, true)] {
                             // Who is not stubborn gives up when somebody cannot join.

@@ -18,6 +18,8 @@ pub(crate) struct Recoverer {
     queue: Option<VecDeque<Record>>,
     current: Option<Recovery>,
     open: VecDeque<RecoveryAction>,
+    /// What came of the record before.
+    pub(crate) last: Option<Recovered>,
 }
 
 /// What goes wrong with one of its steps.
@@ -31,7 +33,7 @@ pub(crate) enum Mishap {
 
 impl Recoverer {
     pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, queue: None, current: None, open: VecDeque::new() }
+        Self { name, queue: None, current: None, open: VecDeque::new(), last: None }
     }
 
     /// Takes the next step; false when the run is over.
@@ -75,9 +77,10 @@ impl Recoverer {
         if let Some(outcome) = current.outcome() {
             let (name, outcome) = (self.name, outcome.clone());
             world.note(|| format!("{name}: {outcome:?}"));
-            if let Recovered::Finished { presumed, .. } = outcome {
+            if let Recovered::Finished { presumed, .. } = &outcome {
                 world.presumed.extend(presumed);
             }
+            self.last = Some(outcome);
             self.current = None;
         }
         true
@@ -108,9 +111,9 @@ fn perform(world: &mut World, record: &Record, action: RecoveryAction) -> Recove
             true => RecoveryAnswer::Done,
             false => RecoveryAnswer::Unsettled,
         },
-        RecoveryAction::List(branch) => at_server(world, record, branch, |world, server| {
-            RecoveryAnswer::Listed(world.servers[server].list())
-        }),
+        RecoveryAction::List(branch) => {
+            at_server(world, record, branch, |world, server| RecoveryAnswer::Listed(world.servers[server].list()))
+        }
         RecoveryAction::EndOwner(branch) => at_server(world, record, branch, |world, server| {
             let place = &record.branches.iter().find(|it| it.branch == branch).unwrap().place;
             // Numbers of connections start anew with the server.

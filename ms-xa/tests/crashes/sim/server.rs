@@ -47,9 +47,7 @@ struct Open {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Statement {
     Start(Xid),
-    Work {
-        deadlocks: bool,
-    },
+    Work { deadlocks: bool },
     End(Xid),
     Prepare(Xid),
     Commit(Xid),
@@ -108,10 +106,6 @@ impl Server {
             self.is_up = true;
             self.run += 1;
         }
-    }
-
-    pub(crate) fn has_session(&self, session: u64) -> bool {
-        self.sessions.contains_key(&session)
     }
 
     pub(crate) fn is_prepared(&self, xid: &Xid) -> bool {

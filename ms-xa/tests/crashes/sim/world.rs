@@ -147,6 +147,10 @@ impl World {
         }
     }
 
+    pub(crate) fn decided(&self) -> Option<Decision> {
+        self.decided
+    }
+
     pub(crate) fn branches(&self) -> impl Iterator<Item = BranchIx> + use<> {
         (0..self.plan.participants).map(BranchIx)
     }
@@ -292,10 +296,7 @@ impl World {
         let fits = match settlement {
             Settlement::Committed => fate == Fate::Committed,
             Settlement::RolledBack => fate == Fate::Gone,
-            Settlement::Presumed => {
-                self.presumed.push(branch);
-                fate != Fate::Prepared
-            }
+            Settlement::Presumed => fate != Fate::Prepared,
         };
         if !fits && !(self.by_hand && settlement == Settlement::RolledBack) {
             self.broke(format!("branch {branch} is on record as {settlement:?} and is {fate:?}"));
