@@ -16,7 +16,7 @@ use std::{
 
 use ms_xa::Action;
 
-use crate::sim::{Ends, Flavor, InFlight, Kind, Mishap, Order, Owner, Plan, Recoverer, Step, World};
+use crate::sim::{Ends, Flavor, Health, InFlight, Kind, Mishap, Order, Owner, Plan, Recoverer, Step, World};
 
 /// Where a fault strikes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -111,12 +111,31 @@ enum Fault {
         closes: bool,
     },
     /// The owner is stopped for longer than its lease. A recoverer takes so many steps, then the owner so many, then the recoverer goes
-    /// on to its end, then the owner.
+    /// on to its end, then the owner, unless it dies.
     Paused {
         recoverer: usize,
         owner: usize,
         in_flight: InFlight,
+        dies: bool,
     },
+    /// A request or an answer is lost, and so many steps later there is a second fault.
+    Twice {
+        later: usize,
+        second: Second,
+    },
+    /// Recovery runs while the owner is at work, and has to leave it alone.
+    Meanwhile,
+}
+
+/// What strikes after a loss.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Second {
+    Loss,
+    OwnerDies,
+    ServerDies,
+    StoreRefuses,
+    /// The owner is stopped until recovery has run.
+    Paused,
 }
 
 /// How long a run was: what is beyond that need not be tried.
@@ -126,8 +145,15 @@ struct Lengths {
     owner: usize,
 }
 
-const COLUMNS: [&str; 6] =
-    ["coordinator dies", "participant dies", "request lost", "reply lost", "two recoverers", "owner paused"];
+const COLUMNS: [&str; 7] = [
+    "coordinator dies",
+    "participant dies",
+    "request lost",
+    "reply lost",
+    "two recoverers",
+    "owner paused",
+    "owner alive",
+];
 
 type Counts = BTreeMap<Point, [u64; COLUMNS.len()]>;
 
@@ -137,14 +163,30 @@ struct Setup {
     plan: Plan,
 }
 
+impl Setup {
+    /// Whether two parties are tried at once, which makes many runs: the order of the branches changes little there, and with
+    /// three of them little is new.
+    fn has_pairs(self) -> bool {
+        let Plan { participants, ends, order, stubborn, .. } = self.plan;
+        let is_telling = participants < 3 || (order.abreast && matches!(ends, Ends::Commit | Ends::Deadlock(2)));
+        order.permutation == 0 && is_telling && stubborn == matches!(ends, Ends::Outside(_))
+    }
+}
+
 fn setups() -> Vec<Setup> {
     let mut all = Vec::new();
     for flavor in [Flavor::MariaDb, Flavor::MySql] {
         for participants in [3, 2, 1] {
             for has_store in [true, false] {
-                for ends in [Ends::Commit, Ends::RollBack, Ends::Deadlock(0), Ends::Deadlock(participants - 1)] {
+                let last = participants - 1;
+                for ends in [Ends::Commit, Ends::RollBack, Ends::Deadlock(0), Ends::Deadlock(last), Ends::Outside(last)]
+                {
                     for permutation in 0..Order::permutations(participants) {
                         for (abreast, stubborn) in [(false, false), (true, false), (true, true)] {
+                            // Who is not stubborn gives up when somebody cannot join.
+                            if matches!(ends, Ends::Outside(_)) && !stubborn {
+                                continue;
+                            }
                             let order = Order { permutation, abreast };
                             let plan = Plan { participants, has_store, ends, order, stubborn, timeout_secs: None };
                             all.push(Setup { flavor, plan });
@@ -231,7 +273,7 @@ fn strike(world: &mut World, owner: &mut Owner, fault: Fault) -> Option<Lengths>
             }
             steps(&mut two, world, usize::MAX);
         }
-        Fault::Paused { recoverer, owner: goes_on, in_flight } => {
+        Fault::Paused { recoverer, owner: goes_on, in_flight, dies } => {
             if owner.in_flight() == 0 && in_flight != InFlight::Late {
                 return None;
             }
@@ -245,10 +287,45 @@ fn strike(world: &mut World, owner: &mut Owner, fault: Fault) -> Option<Lengths>
             while lengths.owner < goes_on && owner.step(world) {
                 lengths.owner += 1;
             }
+            if dies {
+                owner.die(world, InFlight::Executed, false);
+            }
             steps(&mut it, world, usize::MAX);
+        }
+        Fault::Twice { later, second } => {
+            if !matches!(step, Some(Step::Send | Step::Reply)) {
+                return None;
+            }
+            owner.lose(world, InFlight::Dropped, false);
+            while lengths.owner < later && owner.step(world) {
+                lengths.owner += 1;
+            }
+            strike_again(world, owner, second);
+        }
+        Fault::Meanwhile => {
+            steps(&mut Recoverer::new("first"), world, usize::MAX);
         }
     }
     Some(lengths)
+}
+
+fn strike_again(world: &mut World, owner: &mut Owner, second: Second) {
+    world.note(|| format!("-- {second:?}"));
+    match second {
+        Second::Loss => owner.lose(world, InFlight::Dropped, true),
+        Second::OwnerDies => owner.die(world, InFlight::Executed, true),
+        Second::ServerDies => world.servers[0].crash(),
+        Second::StoreRefuses => {
+            world.health = Health::Refuses;
+            while owner.step(world) {}
+        }
+        Second::Paused => {
+            for _ in 0..2 {
+                world.let_lease_end();
+                steps(&mut Recoverer::new("first"), world, usize::MAX);
+            }
+        }
+    }
 }
 
 /// Up to so many steps; returns how many there were.
@@ -299,9 +376,21 @@ fn enumerate(setup: Setup, counts: &mut Counts) {
                 try_it(1, at, Fault::ServerDies { server, returns });
             }
         }
+        for second in [Second::Loss, Second::OwnerDies, Second::ServerDies, Second::StoreRefuses, Second::Paused] {
+            if setup.plan.order.permutation > 0 || (second == Second::Paused && !has_store) {
+                continue;
+            }
+            for later in 0.. {
+                let fault = Fault::Twice { later, second };
+                if try_it(3, at, fault).is_none_or(|it| it.owner < later) {
+                    break;
+                }
+            }
+        }
         if !has_store {
             continue;
         }
+        try_it(6, at, Fault::Meanwhile);
         // One number beyond the run is at its end.
         for late in 0.. {
             let in_flight = InFlight::Late;
@@ -322,17 +411,14 @@ fn enumerate(setup: Setup, counts: &mut Counts) {
                 }
             }
         }
-        // Two parties at once are many runs. The order of the branches and a stubborn application change little there.
-        if setup.plan.stubborn || (setup.plan.participants > 2 && setup.plan.order.permutation > 0) {
+        if !setup.has_pairs() {
             continue;
         }
-        for closes in [true, false] {
-            for goes_on in [true, false] {
-                pairs(|first, second| try_it(4, at, Fault::TwoRecoverers { first, second, goes_on, closes }));
-            }
+        for (closes, goes_on) in [(true, true), (false, true), (false, false)] {
+            pairs(|first, second| try_it(4, at, Fault::TwoRecoverers { first, second, goes_on, closes }));
         }
-        for in_flight in [InFlight::Late, InFlight::Executed] {
-            pairs(|recoverer, owner| try_it(5, at, Fault::Paused { recoverer, owner, in_flight }));
+        for (in_flight, dies) in [(InFlight::Late, false), (InFlight::Executed, false), (InFlight::Late, true)] {
+            pairs(|recoverer, owner| try_it(5, at, Fault::Paused { recoverer, owner, in_flight, dies }));
         }
     }
 }

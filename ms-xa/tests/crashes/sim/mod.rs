@@ -15,5 +15,5 @@ pub(crate) use self::{
     owner::{Ends, InFlight, Order, Owner, Plan, Told},
     recoverer::{Mishap, Recoverer},
     server::{Flavor, Server, Statement},
-    world::{Fate, Health, LEASE, TAG, World, now},
+    world::{Fate, Health, World, now},
 };

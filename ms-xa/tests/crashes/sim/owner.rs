@@ -27,6 +27,8 @@ pub(crate) enum Ends {
     RollBack,
     /// It commits after a deadlock at this server, which refuses to prepare.
     Deadlock(u16),
+    /// It commits although this server lets nobody join.
+    Outside(u16),
 }
 
 /// In which order things happen that may happen at the same time.

@@ -18,6 +18,8 @@ pub(crate) struct Recoverer {
     queue: Option<VecDeque<Record>>,
     current: Option<Recovery>,
     open: VecDeque<RecoveryAction>,
+    /// What came of the record before.
+    pub(crate) last: Option<Recovered>,
 }
 
 /// What goes wrong with one of its steps.
@@ -31,7 +33,7 @@ pub(crate) enum Mishap {
 
 impl Recoverer {
     pub(crate) fn new(name: &'static str) -> Self {
-        Self { name, queue: None, current: None, open: VecDeque::new() }
+        Self { name, queue: None, current: None, open: VecDeque::new(), last: None }
     }
 
     /// Takes the next step; false when the run is over.
@@ -75,9 +77,10 @@ impl Recoverer {
         if let Some(outcome) = current.outcome() {
             let (name, outcome) = (self.name, outcome.clone());
             world.note(|| format!("{name}: {outcome:?}"));
-            if let Recovered::Finished { presumed, .. } = outcome {
+            if let Recovered::Finished { presumed, .. } = &outcome {
                 world.presumed.extend(presumed);
             }
+            self.last = Some(outcome);
             self.current = None;
         }
         true

@@ -20,6 +20,8 @@ pub(crate) struct Server {
     /// How often it was started.
     pub(crate) run: u32,
     pub(crate) is_up: bool,
+    /// It is a member of a Galera cluster.
+    pub(crate) refuses_xa: bool,
     pub(crate) prepared: Vec<Prepared>,
     pub(crate) committed: Vec<Xid>,
     sessions: BTreeMap<u64, Option<Open>>,
@@ -64,6 +66,7 @@ impl Server {
             identity,
             run: 1,
             is_up: true,
+            refuses_xa: false,
             prepared: Vec::new(),
             committed: Vec::new(),
             sessions: BTreeMap::new(),
@@ -105,10 +108,6 @@ impl Server {
         }
     }
 
-    pub(crate) fn has_session(&self, session: u64) -> bool {
-        self.sessions.contains_key(&session)
-    }
-
     pub(crate) fn is_prepared(&self, xid: &Xid) -> bool {
         self.prepared.iter().any(|it| it.xid == *xid)
     }
@@ -128,6 +127,9 @@ impl Server {
         }
         match statement {
             Statement::Start(xid) => {
+                if self.refuses_xa {
+                    return Err(1235);
+                }
                 let known = |it: &Option<Open>| it.as_ref().is_some_and(|it| it.xid == *xid);
                 if self.is_prepared(xid) || self.sessions.values().any(known) {
                     return Err(1440);

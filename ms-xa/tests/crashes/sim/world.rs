@@ -12,7 +12,7 @@ use ms_xa::{
 };
 
 use super::{
-    Flavor, Plan, Server, Statement, Told,
+    Ends, Flavor, Plan, Server, Statement, Told,
     message::{Got, Request, Text},
 };
 
@@ -102,6 +102,9 @@ impl World {
             broken: None,
             trace: None,
         };
+        if let Ends::Outside(server) = plan.ends {
+            it.servers[usize::from(server)].refuses_xa = true;
+        }
         for (server, foreign) in it.servers.iter_mut().zip(&it.foreign) {
             foreign.iter().for_each(|xid| server.leave_prepared(xid.clone()));
         }
@@ -142,6 +145,10 @@ impl World {
             () if server.is_prepared(xid) => Fate::Prepared,
             () => Fate::Gone,
         }
+    }
+
+    pub(crate) fn decided(&self) -> Option<Decision> {
+        self.decided
     }
 
     pub(crate) fn branches(&self) -> impl Iterator<Item = BranchIx> + use<> {
@@ -289,12 +296,11 @@ impl World {
         let fits = match settlement {
             Settlement::Committed => fate == Fate::Committed,
             Settlement::RolledBack => fate == Fate::Gone,
-            Settlement::Presumed => {
-                self.presumed.push(branch);
-                fate != Fate::Prepared
-            }
+            Settlement::Presumed => fate != Fate::Prepared,
         };
-        if !fits && !(self.by_hand && settlement == Settlement::RolledBack) {
+        // Nobody can tell that a person has committed what was to be rolled back.
+        let is_excused = self.by_hand && settlement == Settlement::RolledBack;
+        if !(fits || is_excused) {
             self.broke(format!("branch {branch} is on record as {settlement:?} and is {fate:?}"));
         }
     }
