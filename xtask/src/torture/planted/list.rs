@@ -174,8 +174,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
         name: "lost position trusted: who gets to the new primary by a hint compares nothing",
         edits: &[Edit {
             file: "ms-pool/src/positions/written.rs",
-            from: "is_some_and(|home| !home.is_same_run(primary))",
-            to: "is_some_and(|home| !home.is_same_run(primary) && false)",
+            from: "is_some_and(|home| home.is_surely_another(primary))",
+            to: "is_some_and(|home| home.is_surely_another(primary) && false)",
         }],
         caught_by: Catcher::Cluster("cluster_lost_faults", "a_read_on_the_new_primary_is_told_what_it_lacks_once"),
     },
