@@ -94,6 +94,12 @@ impl Identity {
         self.key == other.key && same_run
     }
 
+    /// Whether both are certainly not the same run of the same server. One that hides its age is taken for what it was.
+    pub(crate) fn is_surely_another(&self, other: &Identity) -> bool {
+        let same_run = self.started.zip(other.started).is_none_or(|(one, other)| one.same_run(other));
+        self.key != other.key || !same_run
+    }
+
     /// Takes the probe's row apart; `None` when it is not that row (a proxy that answers for the server).
     pub(crate) fn read(row: &MySqlRow) -> Option<Self> {
         Self::from_columns(|column| row.try_get_unchecked::<Option<String>, _>(column).ok().flatten())

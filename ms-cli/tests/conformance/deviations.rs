@@ -17,8 +17,7 @@ const BUGS: u32 = 64;
 const DOCS: u32 = 14;
 
 /// What is not implemented yet, by the capability that will bring it.
-const WAITING: [(&str, &[&str]); 3] = [
-    ("GTID and service levels with options", &["BUG-26"]),
+const WAITING: [(&str, &[&str]); 2] = [
     (
         "XA",
         &[

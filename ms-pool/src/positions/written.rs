@@ -250,7 +250,7 @@ impl Written {
     /// Whether a primary is another one than what must be seen was written on, so that it may lack some of it.
     #[inline]
     pub(crate) fn is_away_at(&self, primary: &Identity) -> bool {
-        !self.is_nothing() && self.state().home.as_ref().is_some_and(|home| !home.is_same_run(primary))
+        !self.is_nothing() && self.state().home.as_ref().is_some_and(|home| home.is_surely_another(primary))
     }
 
     /// All of it was compared with what this primary has.

@@ -68,6 +68,8 @@ fn check_run(first: (&str, &str), second: (&str, &str), same: bool) {
         read(&row)
     };
     assert_eq!(identity(first).is_same_run(&identity(second)), same);
+    let known = identity(second).started.is_some();
+    assert_eq!(identity(first).is_surely_another(&identity(second)), !same && known);
 }
 
 /// The empty string stands for NULL.

@@ -125,7 +125,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "who answers behind the name is not looked at",
         edits: &[UNPROVEN],
-        caught_by: Catcher::Torture(60),
+        caught_by: Catcher::Cluster("cluster_swapped_faults", "who_answers_now_is_asked_what_it_has"),
     },
     Mistake {
         name: "a read is sent again to whoever answers at the name now",
@@ -134,7 +134,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
             from: "Ok(()) if will_do(&session.cluster, &session.core, &session.slots, server) => routed,",
             to: "Ok(()) if will_do(&session.cluster, &session.core, &session.slots, server) || true => routed,",
         }],
-        caught_by: Catcher::Torture(90),
+        caught_by: Catcher::Cluster("cluster_swapped_faults", "a_read_is_not_sent_again_to_somebody_else_as_it_is"),
     },
     Mistake {
         name: "a scope stays on a name, and not on a server",
@@ -143,7 +143,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
             from: "stays.server == server && !stays.identity.is_same_run(lease.identity())",
             to: "stays.server == server && false && !stays.identity.is_same_run(lease.identity())",
         }],
-        caught_by: Catcher::Torture(60),
+        caught_by: Catcher::Cluster("cluster_swapped_faults", "a_scope_stays_on_a_server_and_not_on_a_name"),
     },
     Mistake {
         name: "read view ignored: with autocommit off each statement chooses its server",
@@ -168,7 +168,37 @@ pub(super) const MISTAKES: &[Mistake] = &[
             from: "found.filter(|it| !it.is_empty())",
             to: "found.filter(|it| !it.is_empty() && false)",
         }],
-        caught_by: Catcher::Torture(60),
+        caught_by: Catcher::Cluster("cluster_lost_faults", "a_read_on_the_new_primary_is_told_what_it_lacks_once"),
+    },
+    Mistake {
+        name: "lost position trusted: who gets to the new primary by a hint compares nothing",
+        edits: &[Edit {
+            file: "ms-pool/src/positions/written.rs",
+            from: "is_some_and(|home| home.is_surely_another(primary))",
+            to: "is_some_and(|home| home.is_surely_another(primary) && false)",
+        }],
+        caught_by: Catcher::Cluster("cluster_lost_faults", "a_read_on_the_new_primary_is_told_what_it_lacks_once"),
+    },
+    Mistake {
+        name: "a replica is believed that says that it lacks nothing",
+        edits: &[Edit {
+            file: "ms-pool/src/lag/bounded.rs",
+            from: "Ok(Proof::Possible) => {}",
+            to: "Ok(Proof::Possible) => return Ok((Ok(lag), cost)),",
+        }],
+        caught_by: Catcher::Cluster("cluster_lag_faults", "a_receiver_that_has_just_connected_proves_nothing_faults"),
+    },
+    Mistake {
+        name: "a stale answer where nobody asked for one",
+        edits: &[Edit {
+            file: "ms-pool/src/positions/budget.rs",
+            from: "(false, BeyondBudget::Stale) =>",
+            to: "(false, BeyondBudget::Stale | BeyondBudget::Primary) =>",
+        }],
+        caught_by: Catcher::Cluster(
+            "cluster_budget_faults",
+            "unless_somebody_asks_for_less_the_primary_answers_and_it_is_told_once",
+        ),
     },
 ];
 
