@@ -1,6 +1,6 @@
 //! A global transaction as a value: it ends with a call, or rolls back when it is dropped.
 
-use std::{fmt, time::Duration};
+use std::{fmt, sync::Arc, time::Duration};
 
 use futures_core::{future::BoxFuture, stream::BoxStream};
 use ms_xa::Gtrid;
@@ -14,16 +14,15 @@ use tokio::runtime::Handle;
 
 use super::{XaOptions, calls::How};
 use crate::{
-    Cluster, Error, Session,
+    Cluster, Error, Scope, Session,
     pool::{Stmt, first_row},
     run::{Item, failed},
 };
 
-/// A global transaction that is to be begun; from [`Cluster::xa`].
-#[derive(Debug)]
+/// A global transaction that is to be begun; from [`Cluster::xa`] and [`Scope::xa`].
 #[must_use = "nothing has begun yet"]
 pub struct XaBegin {
-    cluster: Cluster,
+    session: Session,
     gtrid: Vec<u8>,
     options: XaOptions,
 }
@@ -43,11 +42,27 @@ impl Cluster {
     /// # }
     /// ```
     pub fn xa(&self, gtrid: impl AsRef<[u8]>) -> XaBegin {
-        XaBegin { cluster: self.clone(), gtrid: gtrid.as_ref().to_vec(), options: XaOptions::default() }
+        let mut session = Session::new(self.clone());
+        if self.inner.rules.is_strict() {
+            // What it commits is for all that read through the cluster to see.
+            session.core.scope = Some(Arc::clone(&self.inner.written));
+        }
+        XaBegin::of(session, gtrid.as_ref())
+    }
+}
+
+impl Scope {
+    /// As [`Cluster::xa`]; what it commits is for all to see that read through the scope, and in its token.
+    pub fn xa(&self, gtrid: impl AsRef<[u8]>) -> XaBegin {
+        XaBegin::of(self.session(), gtrid.as_ref())
     }
 }
 
 impl XaBegin {
+    fn of(session: Session, gtrid: &[u8]) -> Self {
+        Self { session, gtrid: gtrid.to_vec(), options: XaOptions::default() }
+    }
+
     /// When it is too late to commit; `None` is never. A minute unless said otherwise.
     pub fn timeout(mut self, timeout: impl Into<Option<Duration>>) -> Self {
         self.options.timeout = timeout.into();
@@ -64,13 +79,19 @@ impl XaBegin {
     ///
     /// As [`Session::xa_begin`].
     pub async fn begin(self) -> Result<Xa, Error> {
-        let mut session = Session::new(self.cluster);
-        session.xa_begin(&self.gtrid, self.options).await?;
+        let Self { mut session, gtrid, options } = self;
+        session.xa_begin(&gtrid, options).await?;
         Ok(Xa { session: Some(session) })
     }
 }
 
-/// A global transaction; from [`Cluster::xa`]. Dropped before its end, it rolls back.
+impl fmt::Debug for XaBegin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("XaBegin").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// A global transaction; from [`Cluster::xa`] or [`Scope::xa`]. Dropped before its end, it rolls back.
 ///
 /// `&mut xa` is an sqlx executor: a server takes part from the first statement on that is sent to it. [`on`](Self::on) says which
 /// group of servers that is.
