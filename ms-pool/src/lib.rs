@@ -143,6 +143,9 @@ mod failover_page {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/transactions.md")]
 mod transactions_page {}
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/xa.md")]
+mod xa_page {}
 #[cfg(all(doctest, feature = "tower"))]
 #[doc = include_str!("../../docs/tokens.md")]
 mod tokens_page {}

@@ -21,8 +21,7 @@ use crate::{
     run::{Item, failed},
 };
 
-/// A global transaction that is to be begun; from [`Cluster::xa`].
-#[derive(Debug)]
+/// A global transaction that is to be begun; from [`Cluster::xa`] and [`Scope::xa`].
 #[must_use = "nothing has begun yet"]
 pub struct XaBegin {
     session: Session,
@@ -50,19 +49,19 @@ impl Cluster {
             // What it commits is for all that read through the cluster to see.
             session.core.scope = Some(Arc::clone(&self.inner.written));
         }
-        XaBegin::new(session, gtrid.as_ref())
+        XaBegin::of(session, gtrid.as_ref())
     }
 }
 
 impl Scope {
-    /// A global transaction; once it is committed the scope sees it. See [`Cluster::xa`].
+    /// As [`Cluster::xa`]; what it commits is for all to see that read through the scope, and in its token.
     pub fn xa(&self, gtrid: impl AsRef<[u8]>) -> XaBegin {
-        XaBegin::new(self.session(), gtrid.as_ref())
+        XaBegin::of(self.session(), gtrid.as_ref())
     }
 }
 
 impl XaBegin {
-    fn new(session: Session, gtrid: &[u8]) -> Self {
+    fn of(session: Session, gtrid: &[u8]) -> Self {
         Self { session, gtrid: gtrid.to_vec(), options: XaOptions::default() }
     }
 
@@ -88,7 +87,13 @@ impl XaBegin {
     }
 }
 
-/// A global transaction; from [`Cluster::xa`]. Dropped before its end, it rolls back.
+impl fmt::Debug for XaBegin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("XaBegin").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// A global transaction; from [`Cluster::xa`] or [`Scope::xa`]. Dropped before its end, it rolls back.
 ///
 /// `&mut xa` is an sqlx executor: a server takes part from the first statement on that is sent to it. [`on`](Self::on) says which
 /// group of servers that is.
