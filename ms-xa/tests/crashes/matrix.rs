@@ -458,6 +458,7 @@ fn whatever_happens_there_is_one_outcome_and_it_is_the_decided_one() {
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(2, usize::from).min(8) {
             scope.spawn(|| {
+                let _stop = StopOthers(&next);
                 let mut own = Counts::new();
                 while let Some(setup) = setups.get(next.fetch_add(1, Ordering::Relaxed)) {
                     enumerate(*setup, &mut own);
@@ -477,6 +478,17 @@ fn whatever_happens_there_is_one_outcome_and_it_is_the_decided_one() {
     assert_eq!(counts.len(), 14);
     let total: u64 = counts.values().flatten().sum();
     assert!(total > 100_000, "{total}");
+}
+
+/// When one of them fails the others need not go on.
+struct StopOthers<'a>(&'a AtomicUsize);
+
+impl Drop for StopOthers<'_> {
+    fn drop(&mut self) {
+        if thread::panicking() {
+            self.0.store(usize::MAX / 2, Ordering::Relaxed);
+        }
+    }
 }
 
 fn table(counts: &Counts) -> String {
