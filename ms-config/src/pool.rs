@@ -23,7 +23,7 @@ pub struct PoolSettings {
     pub max_lifetime: Option<Duration>,
     /// `lifetime_jitter_percent`: by how much lifetimes differ, 0 to 100; 15.
     pub lifetime_jitter_percent: u8,
-    /// `verify_idle_after_ms`: after which an idle connection is checked before use; 1000, 0 for always.
+    /// `verify_idle_after_ms`: after which an idle connection is checked before use; 1000, 0 for always. Writes: at most 100.
     pub verify_idle_after: Duration,
     /// `statement_cache`: prepared statements kept on each connection; 256, 0 for none.
     pub statement_cache: u32,

@@ -4,7 +4,7 @@
 //! those that are left. None of them connects, waits, or asks the clock: whatever a filter needs is in its [`Cx`], and
 //! what it needs and cannot find there it asks for with [`Verdict::Needs`].
 
-use std::{fmt, time::Duration};
+use std::{any::Any, fmt, time::Duration};
 
 use crate::{
     attempt::Attempt,
@@ -54,7 +54,7 @@ use crate::{
 ///     }
 /// }
 /// ```
-pub trait Filter: fmt::Debug + Send + Sync {
+pub trait Filter: fmt::Debug + Send + Sync + Any {
     /// The name it has in configuration files and decisions.
     fn name(&self) -> &str;
 
@@ -173,8 +173,6 @@ pub struct Cx<'a> {
     pub attempt: &'a mut Attempt,
     /// Servers that could not be used for this statement; empty at the first pick.
     pub tried: &'a [ServerIx],
-    /// Servers that failed earlier statements of the session; whether they are avoided is the router's business.
-    pub(crate) failed: &'a [ServerIx],
     /// What this filter remembers for the session.
     pub session: &'a mut SessionSlot,
     /// What this filter remembers for the cluster.

@@ -26,7 +26,7 @@ use crate::{
 /// ```
 pub fn narrow_fn<F>(name: impl Into<Box<str>>, narrow: F) -> NarrowFn<F>
 where
-    F: Fn(&mut Cx<'_>, &mut Candidates) + Send + Sync,
+    F: Fn(&mut Cx<'_>, &mut Candidates) + Send + Sync + 'static,
 {
     NarrowFn { name: name.into(), narrow }
 }
@@ -39,7 +39,7 @@ pub struct NarrowFn<F> {
 
 impl<F> Filter for NarrowFn<F>
 where
-    F: Fn(&mut Cx<'_>, &mut Candidates) + Send + Sync,
+    F: Fn(&mut Cx<'_>, &mut Candidates) + Send + Sync + 'static,
 {
     fn name(&self) -> &str {
         &self.name

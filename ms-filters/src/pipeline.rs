@@ -1,6 +1,6 @@
 //! Filters in a row: any number that narrow, then exactly one that picks.
 
-use std::fmt;
+use std::{any::Any, fmt};
 
 use crate::{
     filter::{Filter, Kind},
@@ -13,6 +13,8 @@ pub struct Pipeline {
     /// All but the last.
     narrowing: Box<[Box<dyn Filter>]>,
     picker: Box<dyn Filter>,
+    /// The last one, if it is this crate's `random`, which is asked without the detour by the trait.
+    random: Option<Random>,
     /// How the last one picks; asked once, because every statement depends on it.
     kind: Kind,
 }
@@ -38,7 +40,7 @@ impl Pipeline {
         }
         match picker.kind() {
             Kind::Narrows => Err(PipelineError::NothingPicks { last: name(&*picker) }),
-            kind => Ok(Pipeline { narrowing: filters.into(), picker, kind }),
+            kind => Ok(Pipeline { narrowing: filters.into(), random: as_random(&*picker), picker, kind }),
         }
     }
 
@@ -69,6 +71,11 @@ impl Pipeline {
     }
 
     #[inline]
+    pub(crate) fn random(&self) -> Option<Random> {
+        self.random
+    }
+
+    #[inline]
     pub(crate) fn picker(&self) -> &dyn Filter {
         &*self.picker
     }
@@ -85,10 +92,14 @@ impl Pipeline {
     }
 }
 
+fn as_random(filter: &dyn Filter) -> Option<Random> {
+    (filter as &dyn Any).downcast_ref().copied()
+}
+
 impl Default for Pipeline {
     fn default() -> Self {
         let picker = Random::sticky();
-        Pipeline { narrowing: Box::default(), kind: picker.kind(), picker: Box::new(picker) }
+        Pipeline { narrowing: Box::default(), kind: picker.kind(), random: Some(picker), picker: Box::new(picker) }
     }
 }
 

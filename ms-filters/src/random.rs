@@ -11,7 +11,9 @@
 use crate::{
     candidates::Candidates,
     filter::{Cx, Filter, Kind, Verdict},
+    memory::SessionSlot,
     reason::Reason,
+    rng::Rng,
     server::{Role, ServerIx},
     share::Shares,
     topology::Topology,
@@ -60,29 +62,12 @@ impl Filter for Random {
     }
 
     fn apply(&self, cx: &mut Cx<'_>, candidates: &mut Candidates) -> Verdict {
-        let role = cx.attempt.role();
-        if self.draw == Draw::Sticky
-            && let Some(kept) = cx.session.choice(candidates, role)
-            && !cx.tried.contains(&kept)
-        {
-            return Verdict::Pick(kept, Reason::Sticky);
-        }
-        let even = cx.topology.schedule(role).is_none();
-        match candidates.list(role) {
-            [] => Verdict::Refuse(Reason::NoneUsable),
-            [only] if !cx.tried.contains(only) => Verdict::Pick(*only, Reason::Only),
-            list if even && cx.tried.is_empty() => {
-                let drawn = cx.rng.below(u32::try_from(list.len()).unwrap_or(u32::MAX));
-                Verdict::Pick(list[drawn as usize], Reason::Random)
-            }
-            list => draw(cx, list, if even { Reason::Random } else { Reason::RandomWeighted }),
-        }
+        let among = Among { candidates, role: cx.attempt.role(), tried: cx.tried, topology: cx.topology };
+        self.pick(&among, cx.session, cx.rng)
     }
 
     fn picked(&self, cx: &mut Cx<'_>, candidates: &Candidates, server: ServerIx) {
-        if self.draw == Draw::Sticky {
-            cx.session.choose(candidates, cx.attempt.role(), server);
-        }
+        self.keep(cx.session, candidates, cx.attempt.role(), server);
     }
 
     fn shares(&self, cx: &mut Cx<'_>, candidates: &Candidates, role: Role) -> Shares {
@@ -96,23 +81,71 @@ impl Filter for Random {
     }
 }
 
-/// Draws among the servers that were not tried: by weight, or evenly among standbys when only those are left.
-fn draw(cx: &mut Cx<'_>, list: &[ServerIx], reason: Reason) -> Verdict {
-    let weight = |topology: &Topology, it| u32::from(topology.weight(it).get());
-    let total: u32 = untried(cx.tried, list).map(|it| weight(cx.topology, it)).sum();
-    if total == 0 {
-        let standbys = u32::try_from(untried(cx.tried, list).count()).unwrap_or(u32::MAX);
-        let drawn = cx.rng.below(standbys);
-        return match untried(cx.tried, list).nth(drawn as usize) {
-            Some(server) => Verdict::Pick(server, Reason::Standby),
-            None => Verdict::Refuse(Reason::NoneUsable),
-        };
+/// Whom to draw from.
+pub(crate) struct Among<'a> {
+    pub(crate) candidates: &'a Candidates,
+    pub(crate) role: Role,
+    pub(crate) tried: &'a [ServerIx],
+    pub(crate) topology: &'a Topology,
+}
+
+/// What the filter does, asked for no more than it needs: nearly every statement is picked for by this one, and the router
+/// knows it by name.
+impl Random {
+    #[inline]
+    pub(crate) fn pick(&self, among: &Among<'_>, session: &mut SessionSlot, rng: &mut Rng) -> Verdict {
+        let Among { candidates, role, tried, topology } = *among;
+        if self.draw == Draw::Sticky
+            && let Some(kept) = session.choice(candidates, role)
+            && !tried.contains(&kept)
+        {
+            return Verdict::Pick(kept, Reason::Sticky);
+        }
+        let even = topology.schedule(role).is_none();
+        match candidates.list(role) {
+            [] => Verdict::Refuse(Reason::NoneUsable),
+            [only] if !tried.contains(only) => Verdict::Pick(*only, Reason::Only),
+            list if even && tried.is_empty() => {
+                let drawn = rng.below(u32::try_from(list.len()).unwrap_or(u32::MAX));
+                Verdict::Pick(list[drawn as usize], Reason::Random)
+            }
+            list if even => draw_evenly(tried, list, rng, Reason::Random),
+            list => draw(topology, tried, list, rng),
+        }
     }
-    let mut drawn = cx.rng.below(total);
-    for server in untried(cx.tried, list) {
-        match drawn.checked_sub(weight(cx.topology, server)) {
+
+    #[inline]
+    pub(crate) fn keep(&self, session: &mut SessionSlot, candidates: &Candidates, role: Role, server: ServerIx) {
+        if self.draw == Draw::Sticky {
+            session.choose(candidates, role, server);
+        }
+    }
+}
+
+/// Draws among the servers that were not tried, each as likely as the others.
+fn draw_evenly(tried: &[ServerIx], list: &[ServerIx], rng: &mut Rng, reason: Reason) -> Verdict {
+    let left = u32::try_from(untried(tried, list).count()).unwrap_or(u32::MAX);
+    if left == 0 {
+        return Verdict::Refuse(Reason::NoneUsable);
+    }
+    match untried(tried, list).nth(rng.below(left) as usize) {
+        Some(server) => Verdict::Pick(server, reason),
+        None => Verdict::Refuse(Reason::NoneUsable),
+    }
+}
+
+/// The same by weight, or evenly among standbys when only those are left.
+fn draw(topology: &Topology, tried: &[ServerIx], list: &[ServerIx], rng: &mut Rng) -> Verdict {
+    let weight = |it| u32::from(topology.weight(it).get());
+    let total: u32 = untried(tried, list).map(weight).sum();
+    if total == 0 {
+        return draw_evenly(tried, list, rng, Reason::Standby);
+    }
+    let mut drawn = rng.below(total);
+    for server in untried(tried, list) {
+        match drawn.checked_sub(weight(server)) {
             Some(rest) => drawn = rest,
-            None => return Verdict::Pick(server, reason),
+            None => return Verdict::Pick(server, Reason::RandomWeighted),
         }
     }
     Verdict::Refuse(Reason::NoneUsable)

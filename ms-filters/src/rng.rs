@@ -24,6 +24,7 @@ impl Rng {
     }
 
     /// The next 64 random bits.
+    #[inline]
     pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         let mut z = self.state;
@@ -33,6 +34,7 @@ impl Rng {
     }
 
     /// A number from 0 to `bound` - 1, all equally likely within one in four billion; 0 for a bound of 0.
+    #[inline]
     pub fn below(&mut self, bound: u32) -> u32 {
         let high = ((self.next_u64() >> 32) * u64::from(bound)) >> 32;
         // The product of two 32-bit numbers, shifted by 32, is less than the bound.

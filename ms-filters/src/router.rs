@@ -18,6 +18,7 @@ use crate::{
     mode::{Mode, keeps_on_primaries},
     pipeline::Pipeline,
     quality_of_service::{self, Quality},
+    random::{Among, Random},
     reason::Reason,
     record::{Removal, Sink},
     request::Request,
@@ -26,7 +27,7 @@ use crate::{
     share::Shares,
     split::{Aim, aim},
     topology::Topology,
-    view::View,
+    view::{ServerState, View},
     why::Why,
 };
 
@@ -106,10 +107,29 @@ impl Router {
     }
 
     /// Takes a statement as far as it gets without waiting.
+    #[inline]
     pub fn start(&self, inputs: &mut Inputs<'_>) -> (Attempt, Step) {
-        let mut attempt = self.begin(inputs);
-        let step = self.narrow(&mut attempt, inputs);
+        let mut attempt = self.begin(inputs.request, inputs.session, inputs.scratch);
+        let step = self.first(&mut attempt, inputs);
         (attempt, step)
+    }
+
+    /// What [`start`](Self::start) begins with; [`first`](Self::first) must follow. An attempt is large beside what it takes to
+    /// decide: whoever calls the two by themselves has it where it is wanted, and not moved there.
+    #[inline]
+    pub fn begin(&self, request: &Request<'_>, session: &SessionMemory, scratch: &mut Scratch) -> Attempt {
+        scratch.candidates.reset(&self.topology);
+        scratch.tried.clear();
+        scratch.warnings.clear();
+        Attempt::new(request, session.wrote)
+    }
+
+    /// The first step of an attempt that was just begun for the same inputs.
+    pub fn first(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
+        let candidates = &inputs.scratch.candidates;
+        let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
+        attempt.decision.left(None, attempt.class.reason, primaries, replicas);
+        self.narrow(attempt, inputs)
     }
 
     /// Goes on after a [`Step::Open`] or [`Step::Fetch`].
@@ -143,7 +163,10 @@ impl Router {
     /// The final candidates of a statement with the part of such statements that each gets. Decides nothing and
     /// remembers nothing, but filters that narrow are run, callbacks among them.
     pub fn shares(&self, inputs: &mut Inputs<'_>) -> Shares {
-        let mut attempt = self.begin(inputs);
+        let mut attempt = self.begin(inputs.request, inputs.session, inputs.scratch);
+        let (primaries, replicas) =
+            (inputs.scratch.candidates.primaries().len(), inputs.scratch.candidates.replicas().len());
+        attempt.decision.left(None, attempt.class.reason, primaries, replicas);
         // What the view does not know is not going to be fetched for a question.
         attempt.fetched = true;
         if self.run_narrowing(&mut attempt, inputs).is_some() {
@@ -172,26 +195,12 @@ impl Router {
         attempt.balance(role);
         let remembered = candidates.list(role).iter().copied();
         let remembered: Vec<_> =
-            remembered.filter(|it| self.is_remembered(inputs.session.failed(), inputs.view, *it)).collect();
+            remembered.filter(|it| self.is_remembered(inputs.session.failed(), inputs.view.server(*it), *it)).collect();
         inputs.scratch.tried.extend(remembered);
         let picker = self.pipeline.picker();
         let (mut cx, candidates) = self.last_cx(&mut attempt, inputs);
         let shares = picker.shares(&mut cx, candidates, role);
         if shares.is_empty() { Shares::candidates(candidates.list(role)) } else { shares }
-    }
-
-    // Compiled into their callers, as the others of the way that nearly every statement goes: what they do is little compared
-    // to a call.
-    #[inline(always)]
-    fn begin(&self, inputs: &mut Inputs<'_>) -> Attempt {
-        let mut attempt = Attempt::new(inputs.request, inputs.session.wrote);
-        let candidates = &mut inputs.scratch.candidates;
-        candidates.reset(&self.topology);
-        inputs.scratch.tried.clear();
-        inputs.scratch.warnings.clear();
-        let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
-        attempt.decision.left(None, attempt.class.reason, primaries, replicas);
-        attempt
     }
 
     /// The level that the session was given, ahead of all filters.
@@ -209,6 +218,8 @@ impl Router {
         }
     }
 
+    // Compiled into their callers, as the others of the way that nearly every statement goes: what they do is little compared
+    // to a call.
     #[inline(always)]
     fn narrow(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
         if (!self.pipeline.narrowing().is_empty() || inputs.request.level.is_some())
@@ -389,34 +400,69 @@ impl Router {
     /// Asks the filter that picks for a server of the side until it names one that may be tried.
     fn balance(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
         attempt.phase = Phase::Balancing;
+        let random = self.pipeline.random();
         loop {
-            let (mut cx, candidates) = self.last_cx(attempt, inputs);
-            let (server, reason) = match self.pipeline.picker().apply(&mut cx, candidates) {
+            let picked = match random {
+                Some(random) => self.draw(random, attempt, inputs),
+                None => self.ask_picker(attempt, inputs),
+            };
+            let (server, reason) = match picked {
                 Verdict::Pick(server, reason) => (server, reason),
                 Verdict::Needs(facts) => return fetch(attempt, facts, Resume::Balancing),
                 Verdict::Refuse(reason) => return self.side_is_used_up(attempt, inputs, reason),
-                Verdict::Keep(_) => return fail(attempt, Reason::NothingPicked),
+                Verdict::Keep(reason) => return fail(attempt, reason),
             };
-            // A picker is somebody's code; a server it may not name would make the loop endless or the pick wrong.
-            if !candidates.list(cx.attempt.role).contains(&server) || cx.tried.contains(&server) {
-                return fail(attempt, Reason::NotACandidate);
-            }
-            cx.attempt.looked_at = cx.attempt.looked_at.saturating_add(1);
-            cx.attempt.last = Some(server);
+            attempt.looked_at = attempt.looked_at.saturating_add(1);
+            attempt.last = Some(server);
+            let known = inputs.view.server(server);
             // A choice the session sticks to was reached once; it is not given up for what is remembered since. In the
             // cluster's memory only while there is a connection: every session would try a dead server for itself.
-            let kept = reason == Reason::Sticky
-                && (self.failover.memory != FailureMemory::Cluster || cx.view.server(server).open);
-            if kept || !self.is_remembered(cx.failed, cx.view, server) {
-                cx.attempt.decision.about(Some(self.last_filter()), reason, server);
-                if cx.request.settings.mode == Mode::Observe && cx.attempt.role == Role::Replica {
-                    // It counts as reached, or a filter that sticks to its choice would be observed to change its mind.
-                    self.pipeline.picker().picked(&mut cx, candidates, server);
-                    return self.keep_on_primaries(attempt, inputs, Reason::ModeObserve);
-                }
-                return self.take(&mut cx, candidates, server, By::Balance);
+            let kept = reason == Reason::Sticky && (self.failover.memory != FailureMemory::Cluster || known.open);
+            if !kept && self.is_remembered(&inputs.session.failed, known, server) {
+                self.pass_over(attempt, inputs, server);
+                continue;
             }
-            self.pass_over(attempt, inputs, server);
+            attempt.decision.about(Some(self.last_filter()), reason, server);
+            if inputs.request.settings.mode == Mode::Observe && attempt.role == Role::Replica {
+                // It counts as reached, or a filter that sticks to its choice would be observed to change its mind.
+                let (mut cx, candidates) = self.last_cx(attempt, inputs);
+                self.pipeline.picker().picked(&mut cx, candidates, server);
+                return self.keep_on_primaries(attempt, inputs, Reason::ModeObserve);
+            }
+            let Some(random) = random.filter(|_| known.open) else {
+                let (mut cx, candidates) = self.last_cx(attempt, inputs);
+                return self.take_known(&mut cx, candidates, server, known, By::Balance);
+            };
+            // As `take_known` does with others.
+            attempt.decision.set_server(Some(server));
+            attempt.tally.used(attempt.role);
+            random.keep(&mut inputs.session.last, &inputs.scratch.candidates, attempt.role, server);
+            attempt.phase = Phase::Done;
+            return Step::Use(server);
+        }
+    }
+
+    /// The next server of the side by the filter `random`.
+    #[inline]
+    fn draw(&self, random: Random, attempt: &Attempt, inputs: &mut Inputs<'_>) -> Verdict {
+        let Scratch { candidates, tried, .. } = &*inputs.scratch;
+        let among = Among { candidates, role: attempt.role, tried, topology: &self.topology };
+        random.pick(&among, &mut inputs.session.last, inputs.rng)
+    }
+
+    /// The same by any other filter, which is somebody's code: a server it may not name would make the loop endless or the pick
+    /// wrong.
+    #[inline]
+    fn ask_picker(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Verdict {
+        let (mut cx, candidates) = self.last_cx(attempt, inputs);
+        match self.pipeline.picker().apply(&mut cx, candidates) {
+            Verdict::Pick(server, _)
+                if !candidates.list(cx.attempt.role).contains(&server) || cx.tried.contains(&server) =>
+            {
+                Verdict::Keep(Reason::NotACandidate)
+            }
+            Verdict::Keep(_) => Verdict::Keep(Reason::NothingPicked),
+            verdict => verdict,
         }
     }
 
@@ -441,8 +487,21 @@ impl Router {
 
     #[inline]
     fn take(&self, cx: &mut Cx<'_>, candidates: &Candidates, server: ServerIx, by: By) -> Step {
+        let known = cx.view.server(server);
+        self.take_known(cx, candidates, server, known, by)
+    }
+
+    #[inline]
+    fn take_known(
+        &self,
+        cx: &mut Cx<'_>,
+        candidates: &Candidates,
+        server: ServerIx,
+        known: ServerState,
+        by: By,
+    ) -> Step {
         cx.attempt.decision.set_server(Some(server));
-        if cx.view.server(server).open {
+        if known.open {
             return self.use_server(cx, candidates, server, by);
         }
         cx.attempt.phase = Phase::Opening(server, by);
@@ -534,11 +593,11 @@ impl Router {
 
     /// `failed` is what the session remembers; the view may know of more.
     #[inline]
-    fn is_remembered(&self, failed: &[ServerIx], view: &dyn View, server: ServerIx) -> bool {
+    fn is_remembered(&self, failed: &[ServerIx], known: ServerState, server: ServerIx) -> bool {
         match self.failover.memory {
             FailureMemory::Forget => false,
-            FailureMemory::Remember => failed.contains(&server) || view.server(server).failed,
-            FailureMemory::Cluster => view.server(server).failed,
+            FailureMemory::Remember => known.failed || failed.contains(&server),
+            FailureMemory::Cluster => known.failed,
         }
     }
 
@@ -561,7 +620,6 @@ impl Router {
             rng: inputs.rng,
             attempt,
             tried: &inputs.scratch.tried,
-            failed: &inputs.session.failed,
             session,
             cluster: inputs.cluster.slot(filter),
             warnings: &mut inputs.scratch.warnings,
@@ -582,7 +640,6 @@ impl Router {
             rng: inputs.rng,
             attempt,
             tried: &inputs.scratch.tried,
-            failed: &inputs.session.failed,
             session: &mut inputs.session.last,
             cluster: inputs.cluster.slot(self.pipeline.narrowing().len()),
             warnings: &mut inputs.scratch.warnings,

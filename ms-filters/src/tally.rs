@@ -40,6 +40,7 @@ pub struct Tally {
 
 impl Tally {
     /// What classifying alone moves; `guess` is the role the text stands for.
+    #[inline]
     pub(crate) fn of(statement: &Statement<'_>, settings: Settings, guess: Option<Role>) -> Self {
         let Counts { primary, replica, last_used, .. } = statement.counts;
         let splits = settings.split == Split::ReadsToReplicas;

@@ -30,6 +30,7 @@ impl Warnings {
         self.texts.drain(..)
     }
 
+    #[inline]
     pub(crate) fn clear(&mut self) {
         self.texts.clear();
     }

@@ -425,6 +425,7 @@ impl Builder {
     pub async fn connect(self) -> Result<Cluster, Error> {
         let cluster = self.build()?;
         cluster.open_eagerly().await?;
+        cluster.keep_up();
         Ok(cluster)
     }
 }

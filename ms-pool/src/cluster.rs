@@ -30,6 +30,7 @@ use crate::{
     tables::KnownTables,
     token::CurrentTokens,
     transient::Transient,
+    xa::Globals,
 };
 
 /// How long [`Cluster::close`] waits for connections in use.
@@ -94,6 +95,7 @@ pub(crate) struct Inner {
     pub(crate) cache: cache::Store,
     pub(crate) positions: Positions,
     pub(crate) lags: Lags,
+    pub(crate) globals: Globals,
     /// What the process has written through the cluster itself.
     pub(crate) written: Arc<Written>,
 }
@@ -233,6 +235,9 @@ impl Cluster {
         // Idle connections of all servers first, so that one busy server does not keep the others' open.
         for member in &self.inner.members {
             member.pool.close(Instant::now()).await;
+        }
+        if let Some(store) = &self.inner.globals.store {
+            store.pool().close(deadline).await;
         }
         bridges.await;
         for member in &self.inner.members {

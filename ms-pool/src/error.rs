@@ -19,6 +19,8 @@ use std::time::Duration;
 use ms_gtid::token::TokenError;
 use sqlx_mysql::MySqlDatabaseError;
 
+use crate::XaFailure;
+
 mod failures; // of several servers at once
 
 pub use self::failures::{Failure, Failures};
@@ -242,6 +244,19 @@ pub enum Error {
         source: sqlx::Error,
     },
 
+    /// A call about a global transaction failed, or a server could not join it.
+    #[error("{text}")]
+    GlobalTransaction {
+        /// What has become of the transaction.
+        outcome: XaFailure,
+        /// The server's number where one spoke, 1399 and 1400 for what the protocol forbids, otherwise one of the 2000s.
+        code: u16,
+        /// The five characters that go with it.
+        sqlstate: Box<str>,
+        /// In the original's words where it had any.
+        text: Box<str>,
+    },
+
     /// The cluster was closed.
     #[error("the cluster is closed")]
     Closed,
@@ -302,6 +317,7 @@ impl Error {
             Error::Connect { source, .. } | Error::Setup { source, .. } | Error::NotCounted { source, .. } => {
                 code(source)
             }
+            Error::GlobalTransaction { code, .. } => *code,
             Error::StatementTimeout { .. } => LOST,
             Error::Abandoned { .. }
             | Error::PreparedLost { .. }
@@ -322,6 +338,7 @@ impl Error {
                     .and_then(MySqlDatabaseError::code)
                     .unwrap_or("HY000")
             }
+            Error::GlobalTransaction { sqlstate, .. } => sqlstate,
             Error::Broadcast { failures, .. } => {
                 server_error(&failures.first().source).and_then(MySqlDatabaseError::code).unwrap_or("HY000")
             }
@@ -425,6 +442,7 @@ impl From<Error> for sqlx::Error {
             | Error::TransactionDepth { .. }
             | Error::Refused { .. }
             | Error::NeedsSession { .. }
+            | Error::GlobalTransaction { .. }
             | Error::Broadcast { .. } => sqlx::Error::AnyDriverError(Box::new(error)),
         }
     }

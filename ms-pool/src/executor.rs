@@ -20,40 +20,50 @@ use sqlx_core::{
     sql_str::{SqlSafeStr, SqlStr},
     transaction::Transaction,
 };
-use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTypeInfo};
+use sqlx_mysql::{MySql, MySqlConnection, MySqlQueryResult, MySqlRow, MySqlStatement, MySqlTypeInfo};
 
 use crate::{
     Cluster, Counter, Error, On, Scope, Session,
     pool::{HeldBy, Lease, Stmt, first_row},
+    reader::Reader,
     route::{Now, Routed, route_now},
     run::{Chance, Item, Replaceable, Rest, failed, once, run},
 };
 
 impl Session {
     /// Sends one statement, on the fast way if there is nothing to wait for.
-    pub(crate) fn send<'c>(&'c mut self, stmt: Stmt) -> BoxStream<'c, Item> {
+    pub(crate) fn send<R: Reader>(&mut self, stmt: Stmt, reader: R) -> R::Read<'_> {
         let routed = match route_now(&self.cluster, &mut self.core, &mut self.slots, &stmt, None) {
             Now::Ready(routed) => routed,
-            Now::Refused(error) => return failed(error),
-            Now::Later(so_far) => return self.send_later(so_far, stmt),
+            Now::Refused(error) => return reader.read(failed(error)),
+            Now::Later(so_far) => return reader.read(self.send_later(so_far, stmt)),
         };
         // Routing moved the slot to the end.
         let untried = self.slots.0.last().is_some_and(|slot| slot.lease.is_untried());
         if (routed.proven_read && untried) || self.cluster.inner.transient.is_some() || routed.counts.any() {
-            return self.send_perhaps_twice(routed, stmt);
+            return reader.read(self.send_perhaps_twice(routed, stmt));
         }
         let Self { cluster, slots, core } = self;
         let (slot, others) = slots.0.split_last_mut().expect("it was routed there");
         let Some(chance) = Chance::of(&routed) else {
-            return Box::pin(slot.lease.fetch_many(stmt));
+            return reader.read(slot.lease.fetch_many(stmt));
         };
-        core.kept = Some(stmt.clone());
-        Box::pin(Replaceable::new(slot.lease.fetch_many(stmt), chance, Rest { cluster, core, others }))
+        core.kept = Some(stmt.again());
+        reader.read(Replaceable::new(slot.lease.fetch_many(stmt), chance, Rest { cluster, core, others }))
+    }
+
+    /// As [`send`](Self::send), with a statement that has yet to be taken apart.
+    #[inline]
+    pub(crate) fn read<'q, E: Execute<'q, MySql>, R: Reader>(&mut self, query: E, reader: R) -> R::Read<'_> {
+        match Stmt::take(query) {
+            Ok(stmt) => self.send(stmt, reader),
+            Err(error) => reader.read(failed(error)),
+        }
     }
 
     /// After a wait.
     #[inline(never)]
-    fn send_later<'c>(&'c mut self, so_far: Box<(Attempt, Step)>, stmt: Stmt) -> BoxStream<'c, Item> {
+    fn send_later(&mut self, so_far: Box<(Attempt, Step)>, stmt: Stmt) -> BoxStream<'_, Item> {
         let mut stmt = Some(stmt);
         Box::pin(TryAsyncStream::new(move |out| async move {
             let routed = self.route_slowly(*so_far, stmt.as_ref().expect("it was just made"), None).await?;
@@ -63,12 +73,50 @@ impl Session {
 
     /// It may have to be sent again, on a connection that has yet to be made, or is not all that is sent.
     #[inline(never)]
-    fn send_perhaps_twice<'c>(&'c mut self, routed: Routed, stmt: Stmt) -> BoxStream<'c, Item> {
+    fn send_perhaps_twice(&mut self, routed: Routed, stmt: Stmt) -> BoxStream<'_, Item> {
         let mut stmt = Some(stmt);
         let run = move |out| async move { run(self, routed, &mut stmt, None, &out).await };
         Box::pin(TryAsyncStream::new(run))
     }
 }
+
+/// The four ways to read the answer of a statement, of which sqlx would make three out of the first.
+macro_rules! reads_of_session {
+    (|$self:ident| $session:expr) => {
+        fn fetch_many<'e, 'q: 'e, E>($self, query: E) -> BoxStream<'e, Item>
+        where
+            'c: 'e,
+            E: 'q + Execute<'q, MySql>,
+        {
+            $session.read(query, $crate::reader::Parts)
+        }
+
+        fn fetch_all<'e, 'q: 'e, E>($self, query: E) -> BoxFuture<'e, Result<Vec<MySqlRow>, sqlx::Error>>
+        where
+            'c: 'e,
+            E: 'q + Execute<'q, MySql>,
+        {
+            $session.read(query, $crate::reader::Rows)
+        }
+
+        fn fetch_optional<'e, 'q: 'e, E>($self, query: E) -> BoxFuture<'e, Result<Option<MySqlRow>, sqlx::Error>>
+        where
+            'c: 'e,
+            E: 'q + Execute<'q, MySql>,
+        {
+            $session.read(query, $crate::reader::First)
+        }
+
+        fn execute<'e, 'q: 'e, E>($self, query: E) -> BoxFuture<'e, Result<MySqlQueryResult, sqlx::Error>>
+        where
+            'c: 'e,
+            E: 'q + Execute<'q, MySql>,
+        {
+            $session.read(query, $crate::reader::Done)
+        }
+    };
+}
+pub(crate) use reads_of_session;
 
 /// Runs each statement where it belongs, on the session's own connections.
 ///
@@ -79,24 +127,7 @@ impl Session {
 impl<'c> Executor<'c> for &'c mut Session {
     type Database = MySql;
 
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Item>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, MySql>,
-    {
-        match Stmt::take(query) {
-            Ok(stmt) => self.send(stmt),
-            Err(error) => failed(error),
-        }
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<MySqlRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, MySql>,
-    {
-        Box::pin(first_row(self.fetch_many(query)))
-    }
+    reads_of_session!(|self| self);
 
     fn prepare_with<'e>(
         self,

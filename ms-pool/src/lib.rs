@@ -61,12 +61,14 @@ mod facts; // what servers were asked for one statement
 mod injection; // counts what is written
 mod lag; // how far replicas trail
 mod positions; // who must see what, and which server has it
+mod reader; // what is wanted of an answer
 mod route; // performs the router's steps
 mod run; // sends a routed statement
 mod scope; // what must be visible
 mod tables; // which tables a statement names
 mod token; // what it has written, for other processes
 mod transient; // does again what failed with a passing error
+mod xa; // transactions over several servers
 
 #[cfg(feature = "tower")]
 pub mod tower; // a layer for HTTP services
@@ -91,6 +93,8 @@ pub use ms_filters::Role;
 pub use ms_gtid;
 /// How positions leave the process; see [`Scope::token`].
 pub use ms_gtid::token::{Key as TokenKey, TokenError, Tokens};
+/// Names of global transactions, and the seam of their store.
+pub use ms_xa;
 
 pub use self::{
     builder::Builder,
@@ -113,6 +117,10 @@ pub use self::{
     tables::StatementTables,
     tx::{SessionTx, Tx},
     tx_options::{Isolation, TxOptions},
+    xa::{
+        Xa, XaBegin, XaBranch, XaCollected, XaFailure, XaGcOptions, XaInitOptions, XaInitialized, XaLeft, XaList, XaOn,
+        XaOptions, XaPrepared, XaRecord, XaServer, XaTables, XaTablesError,
+    },
 };
 pub use ms_filters::{Call, Choice, Choices, Listed};
 
@@ -135,6 +143,9 @@ mod failover_page {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/transactions.md")]
 mod transactions_page {}
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/xa.md")]
+mod xa_page {}
 #[cfg(all(doctest, feature = "tower"))]
 #[doc = include_str!("../../docs/tokens.md")]
 mod tokens_page {}

@@ -21,11 +21,12 @@ use crate::{
     held,
     injection::{Counts, counts::writes},
     lag,
-    pool::{Holder, Lease, Phase, ServerPool, Stmt},
+    pool::{Holder, Lease, Phase, ServerPool, Stake, Stmt},
     positions::{self, Debt},
     session::{Core, Slot, Slots},
     transaction::{self, Control, control_of},
     wishes::{SETTING_LIMIT, Wishes},
+    xa,
 };
 
 /// How long rows that nobody fetched may hold up the next statement on their connection.
@@ -86,6 +87,9 @@ impl<'a> Question<'a> {
         let mut question = cluster.read(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
         if route.is_some() {
             question.statement.route = route;
+        } else if core.xa.is_some() && cluster.inner.rules.is_strict() {
+            // As in any transaction: what it has written is to be seen.
+            question.statement.route.get_or_insert(Route::Primary);
         }
         question.control = control_of(cluster, core, question.effect);
         question.tables = cluster.tables_in(core, stmt.sql.as_str(), protocol);
@@ -132,6 +136,13 @@ impl<'a> Question<'a> {
             None if self.statement.route == Some(Route::Replica) && !rules.level_by_filter => Quality::Eventual,
             None => rules.level,
         }
+    }
+
+    /// What it has to lose where its connection has died: a proven read is sent again, the rest is not.
+    #[inline]
+    fn stake(&self, cluster: &Cluster, core: &Core) -> Stake {
+        let repeated = self.statement.access == Access::Read && cluster.inner.rules.is_strict() && core.xa.is_none();
+        if repeated { Stake::Nothing } else { Stake::Failure }
     }
 
     /// Whether it has to run on one connection, whatever that server has: the one used last, or one that it depends on.
@@ -237,6 +248,11 @@ pub(crate) fn route_now(
     {
         return Now::Refused(lost.into());
     }
+    if core.xa.is_some()
+        && let Err(refused) = xa::check(core)
+    {
+        return Now::Refused(refused.into());
+    }
     if core.holdings.bind_any()
         && let Err(lost) = held::check(slots)
     {
@@ -261,8 +277,10 @@ pub(crate) fn route_now(
     {
         return Now::Refused(refusal.into());
     }
+    core.stake = question.stake(cluster, core);
     let request = question.request(cluster, core, &slots.0);
-    let (mut attempt, mut step) = start(cluster, core, &slots.0, &request);
+    let mut attempt = cluster.inner.router.begin(&request, &core.memory, core.scratch.get_or_insert_default());
+    let mut step = ask(cluster, core, &slots.0, &request, |router, inputs| router.first(&mut attempt, inputs));
     loop {
         match step {
             Step::Use(server) if is_simple(cluster, core, slots, &question, server) => {
@@ -335,6 +353,7 @@ fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<
         && !is_away(cluster, core, slots, question, server)
         && !core.trx.waits_for_server()
         && question.control.is_none()
+        && core.xa.as_ref().is_none_or(|it| it.has(server))
         && !must_lift_belt(cluster, core, slots, question, server)
 }
 
@@ -359,14 +378,16 @@ pub(crate) fn will_do(cluster: &Cluster, core: &Core, slots: &Slots, server: Ser
 /// before; a transaction is, at its first statement, for there it can still be begun anew.
 #[inline]
 fn is_away(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
-    (question.statement.access == Access::Read || core.for_transaction || core.trx.is_open())
-        && positions::is_away(cluster, core, slots, server)
+    let begins = core.for_transaction || core.trx.is_open() || core.xa.is_some();
+    (question.statement.access == Access::Read || begins) && positions::is_away(cluster, core, slots, server)
 }
 
 /// Whether the session has to let go of a connection: the server has changed. A transaction is ended where it was begun.
 #[inline]
 fn is_outdated(core: &Core, slot: &Slot) -> bool {
-    slot.lease.is_outdated() && core.trx.bound() != Some(slot.server)
+    slot.lease.is_outdated()
+        && core.trx.bound() != Some(slot.server)
+        && core.xa.as_ref().is_none_or(|it| !it.has(slot.server))
 }
 
 /// A write that a hint sends to a replica, whose connection refuses writes.
@@ -438,7 +459,7 @@ fn settle_on(
         }
     }
     // In a transaction there is no second try: it would be outside.
-    let proven_read = strict && statement.access == Access::Read && core.trx.bound().is_none();
+    let proven_read = strict && statement.access == Access::Read && core.trx.bound().is_none() && core.xa.is_none();
     if proven_read {
         positions::note_read(cluster);
     }
@@ -454,7 +475,8 @@ fn note_position(cluster: &Cluster, core: &mut Core, slot: &Slot, question: &Que
     let on_primary = cluster.member(slot.server).role == Role::Primary;
     if question.statement.access == Access::Write {
         // A session of one statement is told when it is done; a transaction owes when it is committed.
-        if on_primary && !core.ephemeral && (!core.trx.is_open() || question.control.is_some()) {
+        let open = core.xa.is_some() || (core.trx.is_open() && question.control.is_none());
+        if on_primary && !core.ephemeral && !open {
             core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
         }
     } else if core.scope.as_ref().is_some_and(|it| it.keeps_reads())
@@ -588,11 +610,23 @@ impl Session {
                         }
                         held::catch_up(cluster, core, slots, server).await?;
                         transaction::begin_at(cluster, core, slots, server).await?;
+                        if core.xa.is_some()
+                            && let Err(error) = Box::pin(xa::join_at(cluster, core, slots, server)).await
+                        {
+                            announce(cluster, core, &question, &attempt);
+                            core.last_used = Some(server);
+                            return Err(error.into());
+                        }
                         return Ok(settle_on(cluster, core, slots, &question, &attempt, server));
                     }
                     if core.trx.bound() == Some(server) {
                         announce(cluster, core, &question, &attempt);
                         return Err(transaction::lose(cluster, core, server).into());
+                    }
+                    if core.xa.as_ref().is_some_and(|it| it.has(server)) {
+                        // What it did there is gone, and a commit will say so.
+                        announce(cluster, core, &question, &attempt);
+                        return Err(xa::lost(cluster, server).into());
                     }
                     // The connection it had is lost; the same server gets another one.
                     if let Err(error) = open(cluster, core, slots, server).await {
@@ -699,7 +733,7 @@ pub(crate) async fn open(cluster: &Cluster, core: &mut Core, slots: &mut Slots, 
             if pool.is_full() {
                 give_back(core, slots, member.role);
             }
-            let leased = lease(&pool, core.wishes.as_deref()).await;
+            let leased = lease(&pool, core.stake, core.wishes.as_deref()).await;
             if leased.as_ref().is_err_and(Error::blames_server) {
                 // What it had is of no use to anybody now, and others have to be asked.
                 cluster.inner.positions.known(server).forget();
@@ -743,10 +777,10 @@ impl fmt::Display for OldestHolders<'_> {
 }
 
 /// A connection as the session wants it, and whether it is a new one or from the idle stack.
-async fn lease(pool: &Arc<ServerPool>, wishes: Option<&Wishes>) -> Result<(Lease, bool), Error> {
+async fn lease(pool: &Arc<ServerPool>, stake: Stake, wishes: Option<&Wishes>) -> Result<(Lease, bool), Error> {
     let deadline = pool.acquire_deadline();
     loop {
-        let mut lease = pool.lease(deadline).await?;
+        let mut lease = pool.lease_for(deadline, stake).await?;
         let new = !lease.is_untried();
         let Some(wishes) = wishes else {
             return Ok((lease, new));
@@ -817,7 +851,7 @@ async fn make_ready(
             // abandoned by our own caller is another matter; the original had no way to do that.)
             return Ok(true);
         }
-        if core.trx.bound() != Some(server) {
+        if core.trx.bound() != Some(server) && core.xa.as_ref().is_none_or(|it| !it.has(server)) {
             slots.remove(server);
         }
         return Ok(false);

@@ -36,6 +36,7 @@ use crate::{
     injection::{Behind, Counted, Counts, Event},
     pool::{Guarded, Stmt, first_row},
     positions::Debt,
+    reader::Answer,
     route::{Routed, note_refused_read, replace, reroute_among, will_do},
     session::{Core, Slot},
     transaction::answered,
@@ -90,7 +91,7 @@ pub(crate) fn run<'s>(
             let may_repeat = repeatable || (proven_read && slot.lease.is_untried());
             // It is kept only where there may be a second time, and only until the first row.
             let keep = may_repeat || belted || session.cluster.inner.transient.is_some();
-            let sent = if keep { stmt.clone() } else { stmt.take() };
+            let sent = if keep { stmt.as_ref().map(Stmt::again) } else { stmt.take() };
             let mut answer = slot.lease.fetch_many(sent.expect("it has not been sent, or was kept"));
             let mut parts = false;
             let error = loop {
@@ -392,16 +393,33 @@ impl Stream for Replaceable<'_> {
 
     #[inline]
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Item>> {
-        let this = &mut *self;
-        let mut polled = match &mut this.state {
-            State::Replaced(again) => return again.as_mut().poll_next(cx),
-            State::Open(..) | State::Passed => this.answer.ask(cx),
-        };
-        this.answer.hear(&mut polled, cx);
-        if matches!(this.state, State::Open(..)) && polled.is_ready() {
-            this.heard_first(&mut polled, cx);
-        }
+        let mut polled = self.ask(cx);
+        self.hear(&mut polled, cx);
         polled
+    }
+}
+
+impl Answer for Replaceable<'_> {
+    #[inline]
+    fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+        match &mut self.state {
+            State::Replaced(again) => again.as_mut().poll_next(cx),
+            State::Open(..) | State::Passed => self.answer.ask(cx),
+        }
+    }
+
+    #[inline]
+    fn hear(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>) {
+        match &self.state {
+            State::Replaced(_) => {}
+            State::Passed => self.answer.hear(polled, cx),
+            State::Open(..) => {
+                self.answer.hear(polled, cx);
+                if polled.is_ready() {
+                    self.heard_first(polled, cx);
+                }
+            }
+        }
     }
 }
 

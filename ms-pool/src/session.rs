@@ -16,10 +16,11 @@ use crate::{
     facts::Facts,
     held::{Hold, Holdings},
     last_text::LastText,
-    pool::{HeldBy, Lease, ServerPool, Stmt},
+    pool::{HeldBy, Lease, ServerPool, Stake, Stmt},
     positions::Written,
     transaction::Trx,
     wishes::Wishes,
+    xa::Global,
 };
 
 /// A sequence of statements that share connections, at most one per server.
@@ -52,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) last: Option<(Decision, Cause)>,
     pub(crate) last_text: LastText,
     pub(crate) trx: Trx,
+    /// The global transaction that is open.
+    pub(crate) xa: Option<Box<Global>>,
     pub(crate) holdings: Holdings,
     /// The service level it was given while running.
     pub(crate) level: Option<Quality>,
@@ -72,6 +75,8 @@ pub(crate) struct Core {
     pub(crate) for_transaction: bool,
     /// The session's own `sql_mode` may differ from that of new connections.
     pub(crate) own_sql_mode: bool,
+    /// What the statement under way has to lose on a connection from the idle stack.
+    pub(crate) stake: Stake,
     /// The statement under way on a replica whose belt may refuse it; until the first row.
     pub(crate) kept: Option<Stmt>,
     /// A connection that was made while the list of connections was in use; joins it with the next statement. Rare, so in a box.
@@ -114,6 +119,7 @@ impl Slots {
         self.0.iter().rposition(|slot| slot.server == server)
     }
 
+    #[inline]
     pub(crate) fn get(&self, server: ServerIx) -> Option<&Slot> {
         self.position(server).map(|at| &self.0[at])
     }
@@ -165,6 +171,7 @@ impl Session {
             last: None,
             last_text: LastText::default(),
             trx: Trx::default(),
+            xa: None,
             holdings: Holdings::default(),
             level: None,
             scope: None,
@@ -175,6 +182,7 @@ impl Session {
             ephemeral,
             for_transaction: false,
             own_sql_mode: false,
+            stake: Stake::Nothing,
             kept: None,
             spare: None,
             failures: Vec::new(),
@@ -285,7 +293,7 @@ impl Core {
         if self.wishes.is_some() {
             return None;
         }
-        let lease = cluster.member(server).pool.try_lease()?;
+        let lease = cluster.member(server).pool.try_lease_for(self.stake)?;
         self.hold(&lease);
         Some(lease)
     }
@@ -298,6 +306,7 @@ impl Core {
         }
     }
 
+    #[inline]
     pub(crate) fn sql_mode(&self, cluster: &Cluster) -> SqlMode {
         if self.own_sql_mode { SqlMode::default() } else { cluster.inner.sql_mode.get() }
     }

@@ -114,7 +114,7 @@ counters! {
     FabricLookupBytes = "fabric_sharding_lookup_servers_bytes_total",
     /// Fabric answered, and the answer could not be understood.
     FabricLookupXmlFailure = "fabric_sharding_lookup_servers_xml_failure",
-    /// A global transaction began. Stays 0: XA is not there yet, here and below.
+    /// A global transaction began.
     XaBegin = "xa_begin",
     /// A global transaction was committed.
     XaCommitSuccess = "xa_commit_success",

@@ -268,7 +268,8 @@ impl Trx {
 #[inline]
 pub(crate) fn control_of(cluster: &Cluster, core: &Core, effect: Effect) -> Option<Control> {
     let nothing = effect.transaction == Change::None && effect.autocommit.is_none() && !is_setting(effect);
-    if nothing || core.for_transaction || !cluster.inner.rules.is_strict() {
+    // In a global transaction the server refuses them, and nothing has changed.
+    if nothing || core.for_transaction || core.xa.is_some() || !cluster.inner.rules.is_strict() {
         return None;
     }
     Control::of(effect, core.trx.is_open())

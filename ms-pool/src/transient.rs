@@ -191,7 +191,7 @@ impl Cluster {
     ) -> Result<(), sqlx::Error> {
         let mut tries = Tries::default();
         loop {
-            let Err((error, answered)) = self.forward_counted(core, lease, stmt.clone(), counts, out).await else {
+            let Err((error, answered)) = self.forward_counted(core, lease, stmt.again(), counts, out).await else {
                 return Ok(());
             };
             if answered || !self.try_again(lease, Tried::Fixed(&stmt), &error, &mut tries).await {

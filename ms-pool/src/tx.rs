@@ -20,11 +20,12 @@ use sqlx_core::{
     executor::{Execute, Executor},
     sql_str::{AssertSqlSafe, SqlSafeStr, SqlStr},
 };
-use sqlx_mysql::{MySql, MySqlConnection, MySqlRow, MySqlStatement, MySqlTypeInfo};
+use sqlx_mysql::{MySql, MySqlConnection, MySqlQueryResult, MySqlRow, MySqlStatement, MySqlTypeInfo};
 
 use crate::{
     Error, Session, TxOptions,
-    pool::{HeldBy, Lease, Stmt, first_row},
+    executor::reads_of_session,
+    pool::{HeldBy, Lease, Stmt},
     run::Item,
     transaction::{End, lose},
 };
@@ -259,22 +260,10 @@ macro_rules! guard {
         impl<'c> Executor<'c> for &'c mut $guard {
             type Database = MySql;
 
-            fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Item>
-            where
-                'c: 'e,
-                E: 'q + Execute<'q, MySql>,
-            {
+            reads_of_session!(|self| {
                 let session: &'c mut Session = &mut self.session;
-                session.fetch_many(query)
-            }
-
-            fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<MySqlRow>, sqlx::Error>>
-            where
-                'c: 'e,
-                E: 'q + Execute<'q, MySql>,
-            {
-                Box::pin(first_row(self.fetch_many(query)))
-            }
+                session
+            });
 
             fn prepare_with<'e>(
                 self,

@@ -50,6 +50,9 @@ pub(crate) struct Args {
     /// Less of everything: two minutes instead of eight, and wider quartiles
     #[arg(long)]
     quick: bool,
+    /// Only instruction counts, which do not mind a busy machine; five minutes
+    #[arg(long)]
+    instructions: bool,
     #[command(flatten)]
     wish: Wish,
 }
@@ -88,8 +91,16 @@ async fn measure(args: &Args) -> Outcome {
     let mut screen = Screen::stdout();
     let mut rows = Vec::new();
 
+    if args.instructions && !counting::is_possible().await {
+        return Err(BenchError::NoValgrind.into());
+    }
     let step = progress.step("building, optimised");
-    let throughput = executable(&["bench", "--no-run", "-p", "ms-pool", "--bench", "throughput"], "throughput").await?;
+    let throughput = match args.instructions {
+        true => None,
+        false => {
+            Some(executable(&["bench", "--no-run", "-p", "ms-pool", "--bench", "throughput"], "throughput").await?)
+        }
+    };
     let statements = executable(
         &["build", "--profile", "bench", "-p", "ms-pool", "--example", "count_statements"],
         "count_statements",
@@ -106,7 +117,9 @@ async fn measure(args: &Args) -> Outcome {
     };
     let cluster = Cluster::start(&spec, &progress).await?;
     let servers = format!("{} {}", cluster.flavor(), cluster.version());
-    rows.extend(throughput::measure(&throughput, &cluster, effort, &progress).await?);
+    if let Some(throughput) = &throughput {
+        rows.extend(throughput::measure(throughput, &cluster, effort, &progress).await?);
+    }
     let counted = counting::is_possible().await;
     if counted {
         rows.extend(counting::statements(&statements, &cluster, effort, &progress).await?);
@@ -117,8 +130,10 @@ async fn measure(args: &Args) -> Outcome {
         if counted {
             rows.extend(counting::classes(&classes, &progress).await?);
         }
-        rows.extend(deciding::measure(effort, &progress).await?);
-        rows.extend(footprint::measure(&progress).await?);
+        if !args.instructions {
+            rows.extend(deciding::measure(effort, &progress).await?);
+            rows.extend(footprint::measure(&progress).await?);
+        }
         Ok::<_, BenchError>(())
     };
     let rest = rest.await;
@@ -160,6 +175,9 @@ fn load() -> String {
 /// Why something could not be measured.
 #[derive(Debug, thiserror::Error)]
 enum BenchError {
+    /// Instructions were asked for, and there is nothing to count them with.
+    #[error("instructions are counted by `valgrind`, which is not on the PATH")]
+    NoValgrind,
     /// A program did not start.
     #[error("cannot run `{program}`")]
     Start { program: String, source: io::Error },

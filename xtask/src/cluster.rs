@@ -44,6 +44,7 @@ mod promotion; // another primary
 mod renewal; // a server with other data than it had
 mod rows; // what a statement returned
 mod server; // one process
+mod space; // room for all of it
 mod spawn; // starting it so that it does not outlive us
 mod template; // the data folder all servers begin with
 mod topology; // who follows whom
@@ -127,7 +128,12 @@ impl Cluster {
     }
 
     async fn start_servers(installation: Installation, template: &Template, spec: &Spec) -> Result<Self, Error> {
-        let folder = Folder::create().map_err(|source| Error::Files { path: std::env::temp_dir(), source })?;
+        let base = folder::base();
+        let folder = Folder::create();
+        let roles = spec.topology.servers();
+        // Not earlier: those of owners that were killed are gone now.
+        space::check(&base, template.folder(), roles.len())?;
+        let folder = folder.map_err(|source| Error::Files { path: base, source })?;
         let path = folder.path().to_owned();
         let files = |source| Error::Files { path: path.clone(), source };
         let certificates = Certificates::create(&path.join("tls")).map_err(files)?;
@@ -140,7 +146,6 @@ impl Cluster {
             folder: &path,
             lifetime: if spec.may_be_kept { Lifetime::ItsOwn } else { Lifetime::Ours },
         };
-        let roles = spec.topology.servers();
         let launches = roles.iter().zip(1..).map(|((name, role), id)| Server::launch(&plan, name, *role, id));
         let servers = try_join_all(launches).await?;
         topology::replicate(&servers, &*dialect).await?;
@@ -492,6 +497,19 @@ pub enum Error {
         path: PathBuf,
         /// What the system said.
         source: io::Error,
+    },
+    /// There is no room for the servers' data.
+    #[error(
+        "no room for the servers: `{}` has {free} MB free and {needed} MB are needed (`TMPDIR` names another folder)",
+        folder.display()
+    )]
+    NoSpace {
+        /// Where the data would be.
+        folder: PathBuf,
+        /// Free megabytes, rounded down.
+        free: u64,
+        /// Megabytes that the servers would use, rounded up.
+        needed: u64,
     },
     /// A server could not make its data folder.
     #[error("{flavor} `{}` cannot initialise a data folder: {output}", program.display())]

@@ -178,20 +178,15 @@ fn later(report: &mut Report<'_>, section: &Object<'_>, localhost: Localhost) ->
     });
     counted("xa", &mut |report, field| {
         later.xa = xa::lower(report, field, localhost);
-        report.add(field.at_key(), Problem::warning(not_yet(field)));
     });
     if let Some(field) = &fabric {
         later.fabric = fabric::lower(report, field);
         later.gtid_injection = None;
         later.xa = None;
         // Its servers come from elsewhere, so the section would be another one without it.
-        report.add(field.at_key(), Problem::error(not_yet(field)));
+        report.add(field.at_key(), Problem::error("`fabric` is not supported yet"));
     }
     later
-}
-
-fn not_yet(field: &Field<'_>) -> String {
-    format!("`{}` is not supported yet", field.key)
 }
 
 fn servers(

@@ -34,7 +34,6 @@ fn all_problems_are_reported_at_once_in_the_order_of_the_file() {
             ms.json:10:54: error: shop.failover.max_retries: Invalid value '-1' for max_retries. Stopping; accepted: a whole number from 0 to 65535, where 0 means no limit
             ms.json:12:5: warning: shop.lazy_connections: duplicate key; this value replaces the one at 11:5
             ms.json:14:22: error: blog.master: `master` must be a list of servers; accepted: an object or an array of servers, each an object with at least `host`
-            ms.json:14:49: warning: blog.xa: `xa` is not supported yet
         "#]],
     );
 }

@@ -15,6 +15,7 @@ use super::phase::{Phase, Wire};
 use super::server_pool::ServerPool;
 use crate::error::Error;
 use crate::probe::Identity;
+use crate::reader::Answer;
 
 /// What sqlx streams: results and rows.
 pub(crate) type Item = Result<sqlx::Either<MySqlQueryResult, MySqlRow>, sqlx::Error>;
@@ -91,12 +92,9 @@ impl Stream for Guarded<'_> {
     }
 }
 
-/// The two halves of a poll, for whoever has something to add to it. What comes is looked at where it lies: rows are large,
-/// and each layer that moves them costs every row.
-impl Guarded<'_> {
-    /// Polls the driver; [`hear`](Self::hear) must follow.
+impl Answer for Guarded<'_> {
     #[inline]
-    pub(crate) fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
+    fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         match &mut self.answer {
             Some(answer) => {
                 self.wire.ask();
@@ -106,9 +104,8 @@ impl Guarded<'_> {
         }
     }
 
-    /// Notes what came of it.
     #[inline]
-    pub(crate) fn hear(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>) {
+    fn hear(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>) {
         match polled {
             Poll::Ready(Some(Ok(_))) => self.wire.heard_part(),
             Poll::Ready(Some(Err(error))) => self.heard_end(Some(error)),
@@ -117,7 +114,9 @@ impl Guarded<'_> {
             Poll::Pending => {}
         }
     }
+}
 
+impl Guarded<'_> {
     /// Nothing more comes. What stood in for an answer says nothing about the connection.
     #[inline(never)]
     fn heard_end(&mut self, error: Option<&sqlx::Error>) {

@@ -22,7 +22,7 @@ pub(crate) struct Limits {
     pub(crate) max_lifetime: Option<Duration>,
     /// Lifetimes are shortened by up to this share, so that connections of one start do not all end together.
     pub(crate) lifetime_jitter_percent: u8,
-    /// Idle for longer than this: ask the server before trusting the connection.
+    /// Idle for longer than this: ask the server before trusting the connection. See [`trust`](Self::trust).
     pub(crate) verify_idle_after: Duration,
     /// Prepared statements kept per connection. Zero is possible and slow: sqlx then closes each statement with a
     /// message that has no answer, and without `TCP_NODELAY` the next one waits 40 ms behind it.
@@ -30,6 +30,20 @@ pub(crate) struct Limits {
     /// How long one statement may take.
     pub(crate) statement_timeout: Option<Duration>,
 }
+
+/// What a connection that has died unnoticed would cost the statement that finds out.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stake {
+    /// Nothing: it is sent again.
+    #[default]
+    Nothing,
+    /// An error: nobody can tell whether it was executed.
+    Failure,
+}
+
+/// A statement that would fail does not trust a connection for longer than this. Under load connections come back sooner and
+/// nobody is asked; where they do not, one round trip more is not missed.
+const TRUST_WITH_FAILURE: Duration = Duration::from_millis(100);
 
 impl Default for Limits {
     fn default() -> Self {
@@ -50,6 +64,15 @@ impl Default for Limits {
 }
 
 impl Limits {
+    /// How long a connection may have been idle without being asked whether it is alive.
+    #[inline]
+    pub(crate) fn trust(&self, stake: Stake) -> Duration {
+        match stake {
+            Stake::Nothing => self.verify_idle_after,
+            Stake::Failure => self.verify_idle_after.min(TRUST_WITH_FAILURE),
+        }
+    }
+
     /// The life of one connection: `dice` is uniform in `0.0..1.0`.
     pub(crate) fn lifetime(&self, dice: f64) -> Option<Duration> {
         let share = f64::from(self.lifetime_jitter_percent.min(100)) / 100.0 * dice;
@@ -68,6 +91,14 @@ mod tests {
         check(Some(100), 100, 1.0, Some(0));
         check(Some(100), 255, 0.5, Some(50));
         check(None, 15, 0.5, None);
+    }
+
+    #[test]
+    fn who_has_something_to_lose_trusts_less() {
+        let trust = |verify_idle_after, stake| Limits { verify_idle_after, ..Limits::default() }.trust(stake);
+        let [never, short, long] = [0, 50, 5_000].map(Duration::from_millis);
+        assert_eq!([never, short, long].map(|it| trust(it, Stake::Nothing)), [never, short, long]);
+        assert_eq!([never, short, long].map(|it| trust(it, Stake::Failure)), [never, short, TRUST_WITH_FAILURE]);
     }
 
     #[track_caller]

@@ -49,7 +49,7 @@ pub(crate) use self::{
     guarded::Guarded,
     lease::Lease,
     lend::ReservedSlots,
-    limits::Limits,
+    limits::{Limits, Stake},
     phase::Phase,
     server_pool::ServerPool,
     stmt::Stmt,

@@ -22,7 +22,7 @@ use super::dial::dial;
 use super::holders::{Holder, Holders};
 use super::kill::{KillQueue, Order};
 use super::lease::Lease;
-use super::limits::Limits;
+use super::limits::{Limits, Stake};
 use super::link::Link;
 use super::outage::{Admission, Outage, Ticket};
 use super::pool_state::{Counters, PoolState};
@@ -176,10 +176,16 @@ impl ServerPool {
     /// A connection that was used a moment ago and that nobody waits for: no round trip, no waiting.
     #[inline]
     pub(crate) fn try_lease(self: &Arc<Self>) -> Option<Lease> {
+        self.try_lease_for(Stake::Nothing)
+    }
+
+    /// The same for a statement with something at stake.
+    #[inline]
+    pub(crate) fn try_lease_for(self: &Arc<Self>, stake: Stake) -> Option<Lease> {
         // Fails as well while somebody waits: freed slots go to the queue.
         let permit = self.slots.try_acquire().ok()?;
         let now = Instant::now();
-        let link = self.shelf().take_trusted(now, self.limits.verify_idle_after)?;
+        let link = self.shelf().take_trusted(now, self.limits.trust(stake))?;
         permit.forget();
         self.holders.hold(&link.held, now);
         Some(Lease::reused(link, Slot(Arc::clone(self))))
@@ -218,17 +224,23 @@ impl ServerPool {
     /// Cancel safe: a turn in the queue, a slot and a half-made connection go with the future.
     #[inline]
     pub(crate) async fn lease(self: &Arc<Self>, deadline: Instant) -> Result<Lease, Error> {
-        if let Some(lease) = self.try_lease() {
+        self.lease_for(deadline, Stake::Nothing).await
+    }
+
+    /// The same for a statement with something at stake.
+    #[inline]
+    pub(crate) async fn lease_for(self: &Arc<Self>, deadline: Instant, stake: Stake) -> Result<Lease, Error> {
+        if let Some(lease) = self.try_lease_for(stake) {
             return Ok(lease);
         }
         // Boxed: a connect is a large future, and every caller's would grow by it.
-        Box::pin(self.lease_slowly(deadline)).await
+        Box::pin(self.lease_slowly(deadline, stake)).await
     }
 
-    async fn lease_slowly(self: &Arc<Self>, deadline: Instant) -> Result<Lease, Error> {
+    async fn lease_slowly(self: &Arc<Self>, deadline: Instant, stake: Stake) -> Result<Lease, Error> {
         let began = Instant::now();
         let slot = self.slot(began, deadline).await?;
-        if let Some(link) = self.take_alive(deadline).await {
+        if let Some(link) = self.take_alive(deadline, stake).await {
             self.holders.hold(&link.held, Instant::now());
             return Ok(Lease::reused(link, slot));
         }
@@ -238,7 +250,7 @@ impl ServerPool {
             return Err(error);
         }
         // One may have come back while we waited for our turn.
-        if let Some(link) = self.take_alive(deadline).await {
+        if let Some(link) = self.take_alive(deadline, stake).await {
             self.holders.hold(&link.held, Instant::now());
             return Ok(Lease::reused(link, slot));
         }
@@ -295,9 +307,9 @@ impl ServerPool {
     }
 
     /// The first idle connection that is alive.
-    async fn take_alive(&self, deadline: Instant) -> Option<Link> {
+    async fn take_alive(&self, deadline: Instant, stake: Stake) -> Option<Link> {
         loop {
-            let taken = self.shelf().take(Instant::now(), self.limits.verify_idle_after)?;
+            let taken = self.shelf().take(Instant::now(), self.limits.trust(stake))?;
             let mut link = match taken {
                 Taken::Trusted(link) => return Some(link),
                 Taken::Expired(link) => {

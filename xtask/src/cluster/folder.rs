@@ -76,7 +76,8 @@ impl Drop for Folder {
     }
 }
 
-fn base() -> PathBuf {
+/// The folder that they are made in.
+pub(super) fn base() -> PathBuf {
     let chosen = env::var_os("TMPDIR").map(PathBuf::from);
     let usable = |it: &PathBuf| it.is_absolute() && it.as_os_str().len() <= LONGEST_BASE && it.is_dir();
     chosen.filter(usable).unwrap_or_else(|| "/tmp".into())

@@ -81,6 +81,9 @@ impl Dialect for MariaDb {
                 "--loose-innodb-use-native-aio=0",
                 "--loose-innodb-buffer-pool-size=16M",
                 "--loose-innodb-log-file-size=8M",
+                // Instead of 12 MB at once and 64 MB more each time.
+                "--loose-innodb-temp-data-file-path=ibtmp1:5M:autoextend",
+                "--loose-innodb-autoextend-increment=1",
                 "--loose-innodb-read-io-threads=1",
                 "--loose-innodb-write-io-threads=2",
                 "--loose-innodb-purge-threads=1",

@@ -1,17 +1,21 @@
 //! One data folder, made once and copied for every server.
 //!
-//! Initialising a server takes seconds and ends the same each time, so the result is kept beside the server's prefix. A copy
-//! costs nothing on file systems that can share blocks: `fs::copy` asks for that.
+//! Initialising a server takes seconds and ends the same each time, so the result is kept beside the server's prefix.
+//!
+//! Servers reserve what they may need one day: of MySQL's 87 MB two thirds are zeros. A copy shares its blocks with the original
+//! where the file system can do that, and otherwise has holes where the original has zeros. So it takes a third of the time
+//! and the room, and the room that a server never needs is never taken.
 
 use std::{
     fs::{self, File},
     hash::{DefaultHasher, Hash, Hasher},
-    io,
+    io::{self, Read, Seek, Write},
     path::{Path, PathBuf},
     sync::{Arc, Weak},
     time::Duration,
 };
 
+use rustix::fs::ioctl_ficlone;
 use tokio::{task::spawn_blocking, time::timeout};
 
 use super::{
@@ -94,9 +98,24 @@ impl Template {
         }
         // MySQL's identity, of which every server needs its own.
         match fs::remove_file(self.data.join("auto.cnf")) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(files(error)),
-            _ => Ok(()),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(files(error)),
+            _ => {}
         }
+        self.let_go_of_zeros().await
+    }
+
+    /// Takes no more room than a copy does.
+    async fn let_go_of_zeros(&self) -> Result<(), Error> {
+        let reserved = self.data.with_extension("reserved");
+        let files = |source| Error::Files { path: reserved.clone(), source };
+        fs::rename(&self.data, &reserved).map_err(files)?;
+        copy_data(&reserved, &self.data).await?;
+        fs::remove_dir_all(&reserved).map_err(files)
+    }
+
+    /// What is copied.
+    pub(super) fn folder(&self) -> &Path {
+        &self.data
     }
 
     /// Copies the template to the new folder `to`; a dropped future soon stops copying.
@@ -123,6 +142,8 @@ pub(super) fn as_root() -> Option<&'static str> {
 
 fn fingerprint(bootstrap: &Bootstrap) -> String {
     let mut hasher = DefaultHasher::new();
+    // Changes when something is done with what the server has made.
+    "without zeros".hash(&mut hasher);
     bootstrap.hash(&mut hasher);
     format!("{:016x}\n", hasher.finish())
 }
@@ -139,16 +160,85 @@ fn copy_folder(from: &Path, to: &Path, wanted: &Weak<()>) -> io::Result<()> {
         if kind.is_dir() {
             copy_folder(&entry.path(), &target, wanted)?;
         } else if kind.is_file() {
-            fs::copy(entry.path(), target)?;
+            copy_file(&entry.path(), &target)?;
         }
     }
     Ok(())
 }
 
+/// What is skipped where it is zero; file systems give out blocks of this size or smaller ones.
+const BLOCK: usize = 16 << 10;
+const ZEROS: [u8; BLOCK] = [0; BLOCK];
+
+/// Copies a file and its permissions, and of its zeros as few as the file system allows.
+fn copy_file(from: &Path, to: &Path) -> io::Result<()> {
+    let mut source = File::open(from)?;
+    let about = source.metadata()?;
+    let mut target = File::create_new(to)?;
+    target.set_permissions(about.permissions())?;
+    if ioctl_ficlone(&target, &source).is_ok() {
+        return Ok(());
+    }
+    let mut block = [0; BLOCK];
+    loop {
+        let length = fill(&mut source, &mut block)?;
+        if block[..length] == ZEROS[..length] {
+            target.seek_relative(i64::try_from(length).unwrap_or(i64::MAX))?;
+        } else {
+            target.write_all(&block[..length])?;
+        }
+        if length < BLOCK {
+            // Zeros at the end were not written either.
+            let end = target.stream_position()?;
+            return target.set_len(end);
+        }
+    }
+}
+
+/// Reads until the buffer is full or the file is over.
+fn fill(source: &mut File, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut length = 0;
+    while length < buffer.len() {
+        match source.read(&mut buffer[length..])? {
+            0 => break,
+            more => length += more,
+        }
+    }
+    Ok(length)
+}
+
 #[cfg(test)]
 mod tests {
+    use std::{env, ffi::OsString, os::unix::fs::MetadataExt, process};
+
     use super::*;
-    use std::ffi::OsString;
+
+    #[test]
+    fn a_copy_has_the_same_bytes_and_takes_no_room_for_zeros() {
+        check_copy(&[]);
+        check_copy(b"short");
+        check_copy(&[0; 10]);
+        check_copy(&vec![0; 1 << 20]);
+        check_copy(&[&vec![0; 1 << 20][..], b"behind", &vec![0; (1 << 20) + 7]].concat());
+        check_copy(&vec![7; BLOCK]);
+        check_copy(&[vec![7; BLOCK], vec![0; BLOCK]].concat());
+    }
+
+    #[track_caller]
+    fn check_copy(content: &[u8]) {
+        let folder = env::temp_dir().join(format!("ms-sparse-{}", process::id()));
+        fs::create_dir_all(&folder).unwrap();
+        let (from, to) = (folder.join("from"), folder.join("to"));
+        fs::write(&from, content).unwrap();
+        copy_file(&from, &to).unwrap();
+        let (copied, about) = (fs::read(&to).unwrap(), fs::metadata(&to).unwrap());
+        fs::remove_dir_all(&folder).unwrap();
+
+        assert!(copied == content, "{} bytes became {}", content.len(), copied.len());
+        let blocks = content.chunks(BLOCK).filter(|it| it.iter().any(|byte| *byte != 0)).count() as u64;
+        // Not on file systems without holes; the ones that tests run on have them.
+        assert!(about.blocks() * 512 <= (blocks + 1) * BLOCK as u64, "{} blocks for {}", about.blocks(), content.len());
+    }
 
     #[test]
     fn a_changed_recipe_has_another_fingerprint() {
