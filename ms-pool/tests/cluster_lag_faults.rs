@@ -509,6 +509,22 @@ async fn a_receiver_that_has_just_connected_proves_nothing_faults() {
     eventually("them to be used", async || it.reads_on().await == Role::Replica).await;
 }
 
+/// Its replicas go on saying that they lack nothing, for a minute.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_primary_that_hangs_proves_nothing_faults() {
+    let _turn = alone().await;
+    let it = Watched::within(1, "");
+    eventually("them to be used", async || it.reads_on().await == Role::Replica).await;
+    control("pause primary").await;
+    // What was seen before is older than the bound by now.
+    tokio::time::sleep(Duration::from_millis(1200)).await;
+    let read = tokio::time::timeout(Duration::from_millis(1500), it.reads_on()).await;
+    control("resume primary").await;
+    assert_ne!(read, Ok(Role::Replica), "nobody can know how old that was");
+    eventually("them to be used again", async || it.reads_on().await == Role::Replica).await;
+}
+
 /// A hundred services with ten tasks each; here they are clusters of one process, which know nothing of each other either.
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "needs a cluster: cargo xtask test"]

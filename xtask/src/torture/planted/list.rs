@@ -175,7 +175,7 @@ const MISTAKES: &[Mistake] = &[
             from: "found.filter(|it| !it.is_empty())",
             to: "found.filter(|it| !it.is_empty() && false)",
         }],
-        caught_by: Catcher::Cluster("cluster_lost_faults", "a_read_on_the_new_primary_is_told_what_it_lacks_once"),
+        caught_by: Catcher::Cluster("cluster_lost_faults", "a_position_is_compared_with_what_the_new_primary_has"),
     },
     Mistake {
         name: "lost position trusted: who gets to the new primary by a hint compares nothing",
@@ -190,10 +190,10 @@ const MISTAKES: &[Mistake] = &[
         name: "a replica is believed that says that it lacks nothing",
         edits: &[Edit {
             file: "ms-pool/src/lag/bounded.rs",
-            from: "Ok(Proof::Possible) => {}",
-            to: "Ok(Proof::Possible) => return Ok((Ok(lag), cost)),",
+            from: "if lag != Lag::at_most(Duration::ZERO) {",
+            to: "if lag != Lag::at_most(Duration::ZERO) || true {",
         }],
-        caught_by: Catcher::Cluster("cluster_lag_faults", "a_receiver_that_has_just_connected_proves_nothing_faults"),
+        caught_by: Catcher::Cluster("cluster_lag_faults", "a_primary_that_hangs_proves_nothing_faults"),
     },
     Mistake {
         name: "a stale answer where nobody asked for one",
