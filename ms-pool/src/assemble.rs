@@ -41,7 +41,7 @@ use crate::{
     token::{self, CurrentTokens},
     transient::Transient,
     url,
-    xa::{Globals, ServerStore, XaTables},
+    xa::{Globals, Keeper, ServerStore, XaTables},
 };
 
 /// More than any configuration needs; what is larger is not one.
@@ -247,7 +247,7 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
 }
 
 /// The store of global transactions: a server that need not be one of the section's.
-fn store_of(builder: &Builder, section: &Section) -> Option<ServerStore> {
+fn store_of(builder: &Builder, section: &Section) -> Option<Arc<dyn Keeper>> {
     let StoreBackend::MySql(store) = &section.xa.as_ref()?.state_store.as_ref()?.backend else { return None };
     let address = match &store.endpoint {
         Endpoint::Socket { path } => Address::Socket(path.into()),
@@ -264,7 +264,7 @@ fn store_of(builder: &Builder, section: &Section) -> Option<ServerStore> {
     }));
     let target = Target { server: "xa.state_store".into(), dial, belt: Belt::Off, init: Vec::new() };
     let pool = ServerPool::new(target, limits(builder.pool.unwrap_or(section.pool)));
-    Some(ServerStore::new(pool, XaTables::of(store), builder.hooks.clone()))
+    Some(Arc::new(ServerStore::new(pool, XaTables::of(store), builder.hooks.clone())))
 }
 
 /// A file with one section needs no name.
@@ -438,7 +438,7 @@ struct Plan {
     monitor: Monitor,
     xa: Option<ms_config::Xa>,
     /// Where global transactions are written down.
-    store: Option<ServerStore>,
+    store: Option<Arc<dyn Keeper>>,
     primary_budget: PrimaryBudget,
     tokens: Option<Tokens>,
 }

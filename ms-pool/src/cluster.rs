@@ -237,7 +237,7 @@ impl Cluster {
             member.pool.close(Instant::now()).await;
         }
         if let Some(store) = &self.inner.globals.store {
-            store.pool().close(deadline).await;
+            store.close(deadline).await;
         }
         bridges.await;
         for member in &self.inner.members {

@@ -1,7 +1,7 @@
 //! Global transactions: all servers commit, or none does.
 //!
 //! What has to happen is decided in [`ms_xa`], which does no I/O; here it is done. A session's open transaction is a [`Global`]:
-//! the coordinator, and who has joined. To end it, the connections of those who joined leave the session for a [`Stage`]
+//! the coordinator, and who has joined. To end it, the connections of those who joined leave the session for a [`Stage`](stage::Stage)
 //! that a task of its own works on, so that a commit goes on when its caller is gone: what was prepared must not be left
 //! in the middle.
 //!
@@ -25,6 +25,7 @@ mod calls; // the session's calls
 mod global; // a session's open transaction
 mod guard; // one as a value
 mod init; // makes the tables of a store
+mod keeper; // what is wanted of a store beside the protocol
 mod list; // what store and servers say, side by side
 mod participant; // who takes part, and how to find them again
 mod recovery; // finishes what was left behind
@@ -35,6 +36,7 @@ mod upkeep; // in the background
 
 pub(crate) use self::{
     global::{Global, check, join_at, lost},
+    keeper::Keeper,
     store::ServerStore,
 };
 pub use self::{
@@ -88,7 +90,7 @@ pub enum XaFailure {
 /// What a cluster needs for global transactions.
 pub(crate) struct Globals {
     pub(crate) on_close: XaOnClose,
-    pub(crate) store: Option<Arc<ServerStore>>,
+    pub(crate) store: Option<Arc<dyn Keeper>>,
     pub(crate) collection: XaGarbageCollection,
     /// Recorded as the host of a participant on this machine.
     pub(crate) localhost_ip: Option<String>,
@@ -107,7 +109,7 @@ pub(crate) struct Globals {
 impl Globals {
     pub(crate) fn new<'p>(
         settings: Option<&ms_config::Xa>,
-        store: Option<ServerStore>,
+        store: Option<Arc<dyn Keeper>>,
         pools: impl Iterator<Item = &'p Arc<ServerPool>>,
     ) -> Self {
         let settings = settings.cloned().unwrap_or_default();
@@ -115,7 +117,7 @@ impl Globals {
         let of_store = settings.state_store.as_ref();
         Self {
             on_close: settings.on_close,
-            store: store.map(Arc::new),
+            store,
             collection: settings.garbage_collection,
             localhost_ip: of_store.and_then(|it| it.participant_localhost_ip.clone()),
             record_credentials: of_store.is_some_and(|it| it.record_participant_credentials),

@@ -80,7 +80,7 @@ impl Cluster {
     /// The tables of the section's store; `None` without one on a server.
     #[must_use]
     pub fn xa_tables(&self) -> Option<&XaTables> {
-        self.inner.globals.store.as_ref().map(|it| it.names())
+        Some(self.inner.globals.store.as_ref()?.server()?.names())
     }
 
     /// Makes the tables of the section's store that are missing.
@@ -107,7 +107,7 @@ impl Cluster {
     /// # }
     /// ```
     pub async fn xa_init(&self, options: XaInitOptions) -> Result<XaInitialized, Error> {
-        let Some(store) = &self.inner.globals.store else {
+        let Some(store) = self.inner.globals.store.as_ref().and_then(|it| it.server()) else {
             return Err(Error::xa_unchanged("there is no `xa.state_store` whose tables could be made"));
         };
         store.init(options).await.map_err(|error| failed(XaFailure::Unchanged, &error))

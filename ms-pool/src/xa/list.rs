@@ -12,12 +12,7 @@ use futures_util::{StreamExt, stream};
 use ms_filters::Role;
 use ms_xa::{BranchIx, BranchState, Decision, Finished, Gtrid, Settlement, StoreError, TrxId, Xid};
 
-use super::{
-    ServerStore, XaFailure, participant,
-    recovery::explained,
-    stage::listed,
-    store::{Kept, failed},
-};
+use super::{Keeper, XaFailure, keeper::Kept, participant, recovery::explained, stage::listed, store::failed};
 use crate::{Cluster, Error, pool::ServerPool};
 
 /// Records that are listed at most; nobody reads more.
@@ -190,7 +185,7 @@ impl Cluster {
     }
 
     /// What the store knows: the newest records, those of whatever is prepared, and how many there are beyond.
-    async fn on_record(&self, store: &ServerStore, asked: &mut Vec<Asked>) -> Result<(Vec<Kept>, u64), StoreError> {
+    async fn on_record(&self, store: &Arc<dyn Keeper>, asked: &mut Vec<Asked>) -> Result<(Vec<Kept>, u64), StoreError> {
         let (mut kept, mut more) = store.overview(MOST).await?;
         let elsewhere = self.elsewhere(&kept, asked);
         asked.extend(elsewhere);

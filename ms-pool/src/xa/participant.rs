@@ -70,7 +70,7 @@ pub(super) fn pool_at(cluster: &Cluster, place: &Place) -> Option<Arc<ServerPool
     if let Some(own) = own {
         return Some(Arc::clone(&own.pool));
     }
-    let store = cluster.inner.globals.store.as_ref()?.pool();
+    let store = cluster.inner.globals.store.as_ref()?.server()?.pool();
     let Dial::Configured(login) = &store.target().dial else { return None };
     let address = match (&place.socket, &place.host) {
         // A socket is of use on its own machine only, where the place has no address for others.

@@ -8,13 +8,13 @@ use std::{collections::HashMap, fmt, sync::Arc, time::Duration};
 use futures_util::{StreamExt, stream::FuturesUnordered};
 use ms_xa::{
     Attempt, BranchIx, BranchState, Decision, Failure, Gtrid, Obstacle, Place, Record, Recovered, Recovery,
-    RecoveryAction, RecoveryAnswer, StateStore, StoreError, TrxId, Xid, sql,
+    RecoveryAction, RecoveryAnswer, StoreError, TrxId, Xid, sql,
 };
 
 use tokio::time::sleep;
 
 use super::{
-    LIMIT, ServerStore, XaFailure, name, participant,
+    Keeper, LIMIT, XaFailure, name, participant,
     stage::{failure_of, listed, send},
     store::{failed, words},
 };
@@ -137,7 +137,7 @@ impl Cluster {
         self.collect(store, records, globals.max_attempts()).await;
     }
 
-    async fn collect(&self, store: &Arc<ServerStore>, records: Vec<Record>, attempts: Option<u16>) -> XaCollected {
+    async fn collect(&self, store: &Arc<dyn Keeper>, records: Vec<Record>, attempts: Option<u16>) -> XaCollected {
         let mut collected = XaCollected::default();
         let mut pools = Pools::default();
         for record in records {
@@ -166,7 +166,7 @@ impl Cluster {
     /// One transaction. What stands in the way, if anything does.
     async fn recover(
         &self,
-        store: &Arc<ServerStore>,
+        store: &Arc<dyn Keeper>,
         record: Record,
         pools: &mut Pools,
         collected: &mut XaCollected,
@@ -243,7 +243,7 @@ fn branch_of(action: RecoveryAction) -> Option<BranchIx> {
 }
 
 async fn perform(
-    store: Arc<ServerStore>,
+    store: Arc<dyn Keeper>,
     trx: TrxId,
     action: RecoveryAction,
     branch: Option<(Xid, Place)>,

@@ -191,7 +191,7 @@ impl Task {
         self.xid.as_ref().expect("it is of a branch")
     }
 
-    fn store(&self) -> Option<&Arc<super::ServerStore>> {
+    fn store(&self) -> Option<&Arc<dyn super::Keeper>> {
         self.cluster.inner.globals.store.as_ref()
     }
 

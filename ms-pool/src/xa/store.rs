@@ -24,7 +24,11 @@ use ms_xa::{
 use sqlx_core::{row::Row, sql_str::AssertSqlSafe};
 use sqlx_mysql::MySqlRow;
 
-use super::{XaFailure, XaTables, XaTablesError, stage::failure_of};
+use super::{
+    Keeper, XaFailure, XaTables, XaTablesError,
+    keeper::{KEPT, Kept, LEASE, TAKEN, Turn},
+    stage::failure_of,
+};
 use crate::{
     Error,
     error::server_error,
@@ -34,11 +38,6 @@ use crate::{
 
 /// How long the store may take for one thing.
 const LIMIT: Duration = Duration::from_secs(10);
-/// A process that has not shown up for so long has left its transactions to others.
-const LEASE: u32 = 30;
-/// How long the record of a transaction that ended well is kept for [`Cluster::xa_outcome`](crate::Cluster::xa_outcome).
-const KEPT: u32 = 3600;
-
 /// `ER_BAD_FIELD_ERROR`: a table without a column that ours has.
 const NO_SUCH_COLUMN: u16 = 1054;
 
@@ -55,20 +54,6 @@ pub(crate) struct ServerStore {
     hooks: Hooks,
     /// Whether it keeps what was written was looked at.
     checked: AtomicBool,
-}
-
-/// A record, and what only people want to know of it.
-pub(super) struct Kept {
-    pub(super) record: Record,
-    pub(super) owner: Option<String>,
-    /// Since its beginning.
-    pub(super) age: Option<Duration>,
-    /// Its time is over.
-    pub(super) is_late: bool,
-    /// Recovery may take it up.
-    pub(super) is_left: bool,
-    /// By recovery so far; 0 unless [looked up](ServerStore::look_up_attempts).
-    pub(super) attempts: u16,
 }
 
 /// What came back.
@@ -179,35 +164,6 @@ impl ServerStore {
         }
     }
 
-    /// What an automatic run of recovery is to look at: not those that ended well a moment ago, somebody may ask for them.
-    pub(super) async fn due(&self, limit: u32) -> Result<Vec<Record>, StoreError> {
-        let due = format!(
-            "((finished <> 'SUCCESS' AND {OVER}) OR (finished = 'SUCCESS' AND started < UTC_TIMESTAMP() - INTERVAL {KEPT} \
-             SECOND))"
-        );
-        Ok(plain(self.records(&due, "store_trx_id", limit).await?))
-    }
-
-    /// Records with all that a person wants to know of them, those that ended well last, and how many there are beyond `limit`.
-    pub(super) async fn overview(&self, limit: u32) -> Result<(Vec<Kept>, u64), StoreError> {
-        let [trx, ..] = &self.tables;
-        let mut kept = self.records("TRUE", "finished = 'SUCCESS', store_trx_id DESC", limit).await?;
-        self.look_up_attempts(&mut kept).await?;
-        let counted = self.run(format!("SELECT COUNT(*) FROM {trx}")).await?;
-        let all = counted.rows.first().and_then(|row| number(row, 0)).unwrap_or(0);
-        let more = all.saturating_sub(kept.len() as u64);
-        Ok((kept, more))
-    }
-
-    /// All records of these names.
-    pub(super) async fn named(&self, gtrids: &[&[u8]]) -> Result<Vec<Kept>, StoreError> {
-        let names: Vec<String> = gtrids.iter().map(|it| hex(it)).collect();
-        let condition = format!("gtrid IN ({})", names.join(", "));
-        let mut kept = self.records(&condition, "store_trx_id DESC", u32::MAX).await?;
-        self.look_up_attempts(&mut kept).await?;
-        Ok(kept)
-    }
-
     async fn look_up_attempts(&self, kept: &mut [Kept]) -> Result<(), StoreError> {
         let [.., gc] = &self.tables;
         let ids: Vec<String> = kept.iter().map(|it| it.record.trx.0.to_string()).collect();
@@ -239,21 +195,6 @@ impl ServerStore {
         Ok(found.rows.first().and_then(|row| number(row, 0)).unwrap_or(0))
     }
 
-    /// Takes the turn of running recovery automatically; `false` when another process has it. It is given back with the
-    /// connection, by whatever ends that.
-    pub(super) async fn take_turn(&self) -> Result<Option<crate::pool::Lease>, StoreError> {
-        let leased = self.pool.lease(self.pool.acquire_deadline()).await;
-        let mut lease = leased.map_err(|error| StoreError::Refused(Box::new(sqlx::Error::from(error))))?;
-        lease.taint("turn of recovery");
-        let [trx, ..] = &self.tables;
-        // Names of locks have 64 characters at most. (MySQL 9 has no MD5 any more.)
-        let sql =
-            format!("SELECT GET_LOCK(CONCAT('ms-xa-', SHA2(CONCAT(DATABASE(), {}), 224)), 0)", hex(trx.as_bytes()));
-        let rows = lease.run_text(&sql, LIMIT).await.map_err(|error| self.sort(error))?;
-        let got = rows.first().and_then(|row| row.try_get_unchecked::<Option<String>, _>(0).ok().flatten());
-        Ok((got.as_deref() == Some("1")).then_some(lease))
-    }
-
     async fn records(&self, condition: &str, order: &str, limit: u32) -> Result<Vec<Kept>, StoreError> {
         let [trx, participants, _] = &self.tables;
         let columns = format!(
@@ -281,6 +222,57 @@ impl ServerStore {
             }
         }
         Ok(kept.into_iter().map(|(kept, _)| kept).collect())
+    }
+}
+
+#[async_trait]
+impl Keeper for ServerStore {
+    async fn due(&self, limit: u32) -> Result<Vec<Record>, StoreError> {
+        let due = format!(
+            "((finished <> 'SUCCESS' AND {OVER}) OR (finished = 'SUCCESS' AND started < UTC_TIMESTAMP() - INTERVAL {KEPT} \
+             SECOND))"
+        );
+        Ok(plain(self.records(&due, "store_trx_id", limit).await?))
+    }
+
+    async fn overview(&self, limit: u32) -> Result<(Vec<Kept>, u64), StoreError> {
+        let [trx, ..] = &self.tables;
+        let mut kept = self.records("TRUE", "finished = 'SUCCESS', store_trx_id DESC", limit).await?;
+        self.look_up_attempts(&mut kept).await?;
+        let counted = self.run(format!("SELECT COUNT(*) FROM {trx}")).await?;
+        let all = counted.rows.first().and_then(|row| number(row, 0)).unwrap_or(0);
+        let more = all.saturating_sub(kept.len() as u64);
+        Ok((kept, more))
+    }
+
+    async fn named(&self, gtrids: &[&[u8]]) -> Result<Vec<Kept>, StoreError> {
+        let names: Vec<String> = gtrids.iter().map(|it| hex(it)).collect();
+        let condition = format!("gtrid IN ({})", names.join(", "));
+        let mut kept = self.records(&condition, "store_trx_id DESC", u32::MAX).await?;
+        self.look_up_attempts(&mut kept).await?;
+        Ok(kept)
+    }
+
+    async fn take_turn(&self) -> Result<Option<Turn>, StoreError> {
+        let leased = self.pool.lease(self.pool.acquire_deadline()).await;
+        let mut lease = leased.map_err(|error| StoreError::Refused(Box::new(sqlx::Error::from(error))))?;
+        lease.taint("turn of recovery");
+        let [trx, ..] = &self.tables;
+        // Names of locks have 64 characters at most. (MySQL 9 has no MD5 any more.)
+        let sql =
+            format!("SELECT GET_LOCK(CONCAT('ms-xa-', SHA2(CONCAT(DATABASE(), {}), 224)), 0)", hex(trx.as_bytes()));
+        let rows = lease.run_text(&sql, LIMIT).await.map_err(|error| self.sort(error))?;
+        let got = rows.first().and_then(|row| row.try_get_unchecked::<Option<String>, _>(0).ok().flatten());
+        // Given back with the connection, by whatever ends that.
+        Ok((got.as_deref() == Some("1")).then(|| Box::new(lease) as Turn))
+    }
+
+    fn server(&self) -> Option<&ServerStore> {
+        Some(self)
+    }
+
+    async fn close(&self, deadline: tokio::time::Instant) {
+        self.pool.close(deadline).await;
     }
 }
 
@@ -481,9 +473,6 @@ impl StateStore for ServerStore {
         Ok(answer.rows.first().and_then(|row| number(row, 0)) == Some(0))
     }
 }
-
-/// What an owner is told that was too slow.
-const TAKEN: &str = "recovery has taken the transaction over, because its owner did not show up in time";
 
 fn refused(why: &'static str) -> StoreError {
     StoreError::Refused(why.into())
