@@ -3,7 +3,7 @@
 //! `strict`, the default, differs from the original where the original was a trap. An operator who moves a file over
 //! should be told what changes for that file, and only that: a section without replicas has no read-only belt.
 
-use ms_config::{Compat, FailureMemory, Filter, Section, Settings, Strategy, TrxStickiness};
+use ms_config::{Compat, FailureMemory, Filter, Section, Settings, Strategy, TrxStickiness, XaOnClose};
 
 /// The mode of a section, who chose it, and its consequences as sentences.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +23,11 @@ impl CompatReport {
             (None, None) => "the default",
         };
         let compat = section.switches.compat;
-        let points = match compat {
+        let mut points = match compat {
             Compat::Classic => classic(section),
             Compat::Strict => strict(section),
         };
+        points.extend(forgotten(section));
         Self { compat, source, points }
     }
 }
@@ -140,6 +141,18 @@ fn failures(section: &Section) -> Option<String> {
     })
 }
 
+/// What becomes of global transactions after a crash, where nothing is written down.
+fn forgotten(section: &Section) -> Option<String> {
+    let xa = section.xa.as_ref().filter(|it| it.state_store.is_none())?;
+    let close = match xa.on_close {
+        XaOnClose::RollBack => "",
+        XaOnClose::RecordFailure => ", and `rollback_on_close: 0` has nowhere to record a failure",
+    };
+    Some(format!(
+        "`xa` has no `state_store`: what a crash leaves prepared holds its locks until somebody ends it by hand{close}"
+    ))
+}
+
 fn nothing_to_split(section: &Section) -> Option<&'static str> {
     if !section.switches.enable {
         return Some("`enable` is off: every statement goes to the primary, whatever it is");
@@ -219,6 +232,14 @@ mod tests {
         check(r#", "failover": {"retry_after_s": 3}"#, "left out by all sessions for 3 seconds");
         check(r#", "failover": {"remember_failed": 0}"#, "`remember_failed` is off");
         check(r#", "compat": "classic", "failover": {"remember_failed": 1}"#, "for the rest of the session");
+    }
+
+    #[test]
+    fn global_transactions_without_a_store_are_told_what_a_crash_costs() {
+        check(r#", "xa": {}"#, "`xa` has no `state_store`");
+        check(r#", "xa": {"rollback_on_close": 0}, "compat": "classic""#, "nowhere to record a failure");
+        let stored = report(r#", "xa": {"state_store": {"mysql": {"host": "10.0.0.3"}}}"#, &Settings::default());
+        assert!(stored.points.iter().all(|it| !it.contains("state_store")), "{stored:#?}");
     }
 
     #[test]

@@ -20,7 +20,6 @@ mod outcome; // what it did
 mod callback; // what user filters answer
 mod fixture; // what is there before a pool is opened
 mod scenario; // one scenario, as written and checked
-#[expect(dead_code, reason = "arguments of actions that ms-pool has no function for yet")]
 mod step; // what it does
 mod substitute; // placeholders and stored values
 

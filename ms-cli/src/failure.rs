@@ -21,6 +21,14 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Cluster { source: ms_pool::Error },
 
+    /// Global transactions have nowhere to be written down.
+    #[error("section `{section}` has no store of global transactions, `xa.state_store`")]
+    NoStore { section: String },
+
+    /// The store of global transactions, or a call about them, failed.
+    #[error(transparent)]
+    GlobalTransactions { source: ms_pool::Error },
+
     /// The file with SQL cannot be read.
     #[error("cannot read SQL from `{from}`")]
     SqlSource { from: String, source: io::Error },
@@ -54,18 +62,24 @@ pub(crate) enum Failure {
     Output(#[from] io::Error),
 }
 
+/// Not reached, not resolved, lost, not agreed on encryption; a login or a database refused.
+const NO_SERVER: [u16; 9] = [2002, 2003, 2005, 2006, 2013, 2026, 1044, 1045, 1049];
+
 impl Failure {
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::ConfigFile { .. } | Self::ConfigSize { .. } | Self::Cluster { .. } => Exit::Configuration,
+            Self::ConfigFile { .. } | Self::ConfigSize { .. } | Self::Cluster { .. } | Self::NoStore { .. } => {
+                Exit::Configuration
+            }
+            Self::GlobalTransactions { source } if NO_SERVER.contains(&source.code()) => Exit::NoServer,
             Self::SqlSource { .. }
             | Self::SqlNotUtf8 { .. }
             | Self::AssumedServer { .. }
             | Self::Assumed { .. }
             | Self::LastUsed { .. }
             | Self::Prompt { .. } => Exit::Usage,
-            Self::Runtime { .. } | Self::Output(_) => Exit::Findings,
+            Self::GlobalTransactions { .. } | Self::Runtime { .. } | Self::Output(_) => Exit::Findings,
         }
     }
 
@@ -83,6 +97,9 @@ impl Failure {
 
     fn way_out(&self) -> Option<&'static str> {
         Some(match self {
+            Self::NoStore { .. } => {
+                "`\"xa\": {\"state_store\": {\"mysql\": {\"host\": …, \"user\": …, \"db\": …}}}` names a server for it"
+            }
             Self::ConfigFile { .. } => "name the file with `-c FILE` or in MYSQL_MS_CONFIG_FILE",
             Self::SqlNotUtf8 { .. } => "convert it first, for example with `iconv -f latin1 -t utf-8`",
             Self::Assumed { .. } => {

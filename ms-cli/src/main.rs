@@ -14,6 +14,7 @@ mod explain; // ms explain
 mod gtid; // ms gtid
 mod servers; // ms servers
 mod status; // ms status
+mod xa; // ms xa
 
 mod exit; // how a command ended
 mod failure; // why it could not do its work
@@ -61,6 +62,7 @@ enum Command {
     Servers(servers::Args),
     Status(status::Args),
     Gtid(gtid::Args),
+    Xa(xa::Args),
 }
 
 const AFTER: &str = "`ms COMMAND --help` has examples.";
@@ -72,6 +74,7 @@ Examples:
   ms exec -c ms.json -s shop -v -e 'SELECT @@hostname'
   ms servers -c ms.json -s shop
   ms status -c ms.json -s shop --watch
+  ms xa list -c ms.json -s shop
 
 Exit codes:
   0  done
@@ -97,6 +100,7 @@ fn main() -> ExitCode {
         Command::Servers(args) => servers::run(&args, &mut out),
         Command::Status(args) => status::run(&args, &mut out),
         Command::Gtid(args) => gtid::run(&args, &mut out),
+        Command::Xa(args) => xa::run(&args, &mut out),
     };
     // What is still buffered may be the part that cannot be written.
     let ended = ended.and_then(|exit| out.flush().map(|()| exit).map_err(Into::into));

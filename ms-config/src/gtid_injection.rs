@@ -18,8 +18,8 @@ pub struct GtidInjection {
     pub check_for_gtid: Option<String>,
     /// What becomes of an operation whose `on_commit` failed.
     pub on_failure: InjectionFailure,
-    /// How long a server is waited for that does not have the id yet; zero, the default, asks once. Whole seconds,
-    /// at most 65535.
+    /// How long a server is waited for that does not have the id yet; zero, the default, asks once. In milliseconds, at most
+    /// 65535 seconds.
     pub wait_for_gtid_timeout: Duration,
 }
 

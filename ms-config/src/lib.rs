@@ -46,6 +46,7 @@ mod monitor; // how it is found out how far replicas trail
 mod node_group; // servers that a comment can ask for
 mod own_filter; // filters that a program brings along
 mod pool; // limits and deadlines of connections
+mod primary_budget; // how many reads a primary answers because replicas trail
 mod secret; // a password, or where to find it
 mod section; // one named cluster
 mod server; // one configured server, and what the connect call adds to it
@@ -86,6 +87,7 @@ pub use self::{
     own_filter::{OwnFilter, OwnFilters},
     pool::PoolSettings,
     position::Position,
+    primary_budget::{BeyondBudget, PrimaryBudget},
     secret::Secret,
     section::{Section, TrxStickiness},
     server::{ConnectArgs, Endpoint, ResolvedServer, Server},

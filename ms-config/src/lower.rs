@@ -14,6 +14,7 @@ mod node_groups; // `filters.node_groups`
 mod number; // whole numbers within a range
 mod object; // keys of an object: found, misspelled, given twice
 mod pool; // `pool`
+mod primary_budget; // `primary_budget`
 mod roster; // the names of a section's servers, for filters that speak of them
 mod section; // all of a section
 mod server; // one entry of a server list

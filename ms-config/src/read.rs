@@ -56,6 +56,17 @@ pub(crate) fn integer(node: &Node<'_>) -> Integer {
     }
 }
 
+/// A number that is not whole, as a number or as its text: for keys that take more than the original did.
+pub(crate) fn fraction(node: &Node<'_>) -> Option<f64> {
+    let value = match &node.value {
+        Value::Number(digits) => digits.parse().ok(),
+        // Neither `inf` nor `1e3`: a number that somebody meant for one.
+        Value::String(text) if text.bytes().all(|it| it.is_ascii_digit() || it == b'.') => text.parse().ok(),
+        _ => None,
+    };
+    value.filter(|it: &f64| it.fract() != 0.0)
+}
+
 enum Number {
     Integer(i64),
     Double(f64),

@@ -1,8 +1,8 @@
 //! One named cluster.
 
 use crate::{
-    Charset, Fabric, Failover, Filter, GtidInjection, Monitor, PoolSettings, Position, Server, Settings, Switches, Tls,
-    TokenSettings, TransientErrors, Xa,
+    Charset, Fabric, Failover, Filter, GtidInjection, Monitor, PoolSettings, Position, PrimaryBudget, Server, Settings,
+    Switches, Tls, TokenSettings, TransientErrors, Xa,
 };
 
 /// One named cluster of a file: its servers and how to use them. Everything in it has been checked.
@@ -45,6 +45,8 @@ pub struct Section {
     pub gtid_injection: Option<GtidInjection>,
     /// How it is found out how far replicas trail.
     pub monitor: Monitor,
+    /// How many reads a primary answers because no replica has caught up.
+    pub primary_budget: PrimaryBudget,
     /// How transactions over several servers are kept and finished.
     pub xa: Option<Xa>,
     /// Whom to ask for servers; then [`Section::primaries`] and [`Section::replicas`] are empty, and there is neither

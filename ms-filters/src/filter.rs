@@ -88,6 +88,12 @@ pub trait Filter: fmt::Debug + Send + Sync + Any {
         false
     }
 
+    /// Whether it knows a group of servers by this name, which [`Request::group`] may ask for.
+    fn knows_group(&self, name: &str) -> bool {
+        let _ = name;
+        false
+    }
+
     /// Told that a statement got no server: what there is to say about that beside the reason, when it was this filter's
     /// doing.
     fn explain(&self, request: &Request<'_>, why: Why) -> Option<String> {

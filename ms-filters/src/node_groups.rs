@@ -85,18 +85,21 @@ impl Filter for NodeGroups {
         Kind::Narrows
     }
 
+    fn knows_group(&self, name: &str) -> bool {
+        self.find(name.as_bytes()).is_some()
+    }
+
     fn apply(&self, cx: &mut Cx<'_>, candidates: &mut Candidates) -> Verdict {
         if cx.request.is_pinned() {
             return Verdict::Keep(Reason::Pinned);
         }
-        // Nothing stands before most statements.
-        if cx.request.statement.body == 0 {
-            return Verdict::Keep(Reason::Unchanged);
-        }
-        let mut comments = cx.request.statement.leading_comments();
-        let Some(group) = comments.find_map(|it| self.named_by(&it)) else {
-            return Verdict::Keep(Reason::Unchanged);
+        let group = match cx.request.group {
+            Some(name) => self.find(name.as_bytes()),
+            // Nothing stands before most statements.
+            None if cx.request.statement.body == 0 => None,
+            None => cx.request.statement.leading_comments().find_map(|it| self.named_by(&it)),
         };
+        let Some(group) = group else { return Verdict::Keep(Reason::Unchanged) };
         let topology = cx.topology;
         candidates.retain(|role, it| {
             let first = topology.list(role).first().map_or(0, |it| it.index());

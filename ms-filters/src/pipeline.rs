@@ -64,6 +64,12 @@ impl Pipeline {
         self.narrowing.iter().any(|it| it.wants_tables()) || self.picker.wants_tables()
     }
 
+    /// Whether one of them knows a group of servers by this name.
+    #[must_use]
+    pub fn knows_group(&self, name: &str) -> bool {
+        self.narrowing.iter().any(|it| it.knows_group(name)) || self.picker.knows_group(name)
+    }
+
     #[inline]
     pub(crate) fn random(&self) -> Option<Random> {
         self.random

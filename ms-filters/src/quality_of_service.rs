@@ -91,7 +91,7 @@ pub(crate) fn meet(
     candidates: &mut Candidates,
 ) -> Result<Reason, Facts> {
     attempt.let_primaries_stand_in();
-    let (facts, reason) = match quality {
+    let (facts, mut reason) = match quality {
         Quality::Eventual => return Ok(Reason::LevelEventual),
         // A bound is for reads: what a write goes by is that primaries take it.
         Quality::MaxLag(_) | Quality::LagBelow(_) if !reads(attempt, request) => return Ok(Reason::LevelEventual),
@@ -112,7 +112,7 @@ pub(crate) fn meet(
             Quality::MaxLag(bound) => state.lag.map(|lag| lag <= bound),
             Quality::LagBelow(bound) => state.lag.map(|lag| lag < bound),
             _ => match state.freshness {
-                Freshness::Reached => Some(true),
+                Freshness::Reached | Freshness::Excused => Some(true),
                 // It may have come by now.
                 Freshness::Behind | Freshness::Unknown => None,
             },
@@ -127,9 +127,14 @@ pub(crate) fn meet(
         && candidates.replicas().contains(&stays)
     {
         candidates.retain(|role, server| role == Role::Primary || server == stays);
-        return Ok(Reason::LevelStays);
+        reason = Reason::LevelStays;
     }
-    Ok(reason)
+    let is_excused = |server: &ServerIx| view.server(*server).freshness == Freshness::Excused;
+    Ok(if quality == Quality::Session && candidates.replicas().iter().any(is_excused) {
+        Reason::LevelStale
+    } else {
+        reason
+    })
 }
 
 /// Whether to ask the replicas before deciding. One that will do is enough, except where the caller wants all of them to have

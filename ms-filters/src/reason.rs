@@ -79,6 +79,7 @@ reasons! {
     LevelLag = "level_lag", "the service level asks for replicas that trail by no more than it allows";
     LevelSession = "level_session", "the service level asks for servers that surely have what the session wrote";
     LevelReached = "level_reached", "the service level asks for servers that have what the session must see, and these are known to";
+    LevelStale = "level_stale", "no server of these is known to have what the session must see, and the past will do now";
     LevelStays = "level_stays", "the session has read there before, and this server has what it must see";
     LevelNothingToSee = "level_nothing_to_see", "the session has written nothing that a server could lack";
     LevelStrong = "level_strong", "the service level asks for a primary";

@@ -32,6 +32,8 @@ pub struct Request<'a> {
     pub must_see: MustSee,
     /// The replica the session has read from. At [`Quality::Session`] it is kept to while it has what must be seen.
     pub stays: Option<ServerIx>,
+    /// The group of servers that the program asks for, in place of whatever a comment names.
+    pub group: Option<&'a str>,
     /// The tables it names; looked for only where [`Pipeline::wants_tables`](crate::Pipeline::wants_tables).
     pub tables: Tables<'a>,
 }
@@ -50,6 +52,7 @@ impl<'a> Request<'a> {
             level: None,
             must_see: MustSee::Unknown,
             stays: None,
+            group: None,
             tables: Tables::NotAsked,
         }
     }

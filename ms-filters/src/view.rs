@@ -37,6 +37,8 @@ pub enum Freshness {
     Reached,
     /// It has not.
     Behind,
+    /// It has not, and the caller has said that the past will do.
+    Excused,
     /// Nobody knows yet.
     #[default]
     Unknown,

@@ -72,6 +72,19 @@ fn a_session_stays_on_its_replica_while_that_will_do() {
 }
 
 #[test]
+fn the_past_will_do_where_somebody_has_said_so() {
+    let mut sim = session(SOME, "", "");
+    let excused = ServerState { freshness: Freshness::Excused, ..ServerState::default() };
+    sim.fetched.insert(sim.ix("a"), excused);
+    check(sim, "2x R => a \n W => m", 1);
+    // A bound is another matter.
+    let mut sim = session(SOME, "", "");
+    sim.level = Some(Quality::MaxLag(Duration::ZERO));
+    sim.servers.states.insert(sim.ix("a"), excused);
+    check(sim, "R => m", 1);
+}
+
+#[test]
 fn a_bound_leaves_replicas_that_trail_by_no_more() {
     let bounded = |quality, lags: &[(&str, u64)]| {
         let mut sim = Sim::with_filters("m | a b", chain("roundrobin", ""));

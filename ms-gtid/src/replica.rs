@@ -8,7 +8,7 @@
 //!   Only where all that was received has been applied, the zero is exact.
 //! - What the receiver has not received is not in it. A primary that stands still without closing its connections looks like
 //!   one at which nothing is written, and a receiver that has just connected looks like one that lacks nothing, until it is sent what it
-//!   lacks. Only a [`Heartbeat`] shows the difference.
+//!   lacks. A [`Heartbeat`] shows the difference, and so does what the source has ([`Status::applied`], [`StatusQuery::whole_position`]).
 //!
 //! So a [`Lag`] is one of several things, and the one with a number in it ([`Behind`]) knows how far off the number may be.
 //!
@@ -31,7 +31,7 @@
 use std::{fmt, time::Duration};
 
 use crate::{
-    mariadb, mysql,
+    Evidence, Position, mariadb, mysql,
     source::{Flavor, Probe, Row, grant},
 };
 
@@ -86,6 +86,26 @@ impl StatusQuery {
         }
     }
 
+    /// The statement that answers what a source has, to be compared with what its replicas [have applied](Status::applied).
+    #[must_use]
+    pub fn whole_position(&self) -> &'static str {
+        match self.server.flavor() {
+            Flavor::MariaDb => "SELECT @@gtid_current_pos",
+            Flavor::Mysql => "SELECT @@GLOBAL.gtid_executed",
+        }
+    }
+
+    /// What the row of [`whole_position`](Self::whole_position) means; nothing where the server does not count its transactions.
+    #[must_use]
+    pub fn read_whole_position(&self, row: Option<&Row<'_>>) -> Position {
+        let text = row.and_then(|row| row.first().copied().flatten()).unwrap_or_default();
+        match self.server.flavor() {
+            Flavor::MariaDb => text.parse::<mariadb::GtidSet>().map(Position::from),
+            Flavor::Mysql => text.parse::<mysql::GtidSet>().map(Position::from),
+        }
+        .unwrap_or_default()
+    }
+
     /// What allows an account to ask; `account` as `CURRENT_USER()` has it.
     #[must_use]
     pub fn grant(&self, account: Option<&str>) -> String {
@@ -113,6 +133,7 @@ const ROUNDING: Duration = Duration::from_secs(2);
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Status {
     channels: Vec<Channel>,
+    applied: Evidence,
 }
 
 /// One server that is followed.
@@ -197,8 +218,18 @@ pub enum Lag {
         /// The channel.
         channel: String,
     },
+    /// It says that it lacks nothing, and lacks what its source has: nobody knows since when.
+    Unproven,
     /// By so much.
     Behind(Behind),
+}
+
+impl Lag {
+    /// By no more than this.
+    #[must_use]
+    pub const fn at_most(lag: Duration) -> Self {
+        Self::Behind(Behind { lag, rounding: Duration::ZERO })
+    }
 }
 
 /// A lag, and how far off it may be.
@@ -237,6 +268,7 @@ impl fmt::Display for Lag {
                 of(f, channel)?;
                 f.write_str(" is not known")
             }
+            Self::Unproven => f.write_str("it lacks what the primary has, and does not know it"),
             Self::Behind(Behind { lag, .. }) => write!(f, "it trails by {} ms", lag.as_millis()),
         }
     }
@@ -256,7 +288,20 @@ impl Status {
         };
         // Channels of a replication group have receivers of their own kind; nothing here is meant for them.
         let channels = rows.iter().map(channel).filter(|it| !it.name.starts_with("group_replication_"));
-        Self { channels: channels.collect() }
+        // Each row has it, of all channels.
+        let first = |name: &str| {
+            let at = columns.iter().position(|it| it.eq_ignore_ascii_case(name))?;
+            rows.first()?.get(at).copied().flatten()
+        };
+        let mariadb = first("Gtid_Slave_Pos").and_then(|it| it.parse().ok()).map(Evidence::applied);
+        let mysql = || first("Executed_Gtid_Set").and_then(|it| it.parse().ok()).map(Evidence::executed);
+        Self { channels: channels.collect(), applied: mariadb.or_else(mysql).unwrap_or_default() }
+    }
+
+    /// What it has applied, of all that it follows.
+    #[must_use]
+    pub fn applied(&self) -> &Evidence {
+        &self.applied
     }
 
     /// The servers it follows.
@@ -271,7 +316,7 @@ impl Status {
         let lags = self.channels.iter().map(Channel::lag);
         lags.max_by_key(|it| match it {
             Lag::Behind(behind) => (0, behind.at_most()),
-            Lag::Unknown { .. } => (1, Duration::ZERO),
+            Lag::Unknown { .. } | Lag::Unproven => (1, Duration::ZERO),
             Lag::Stopped { .. } => (2, Duration::ZERO),
             Lag::NotReplica => (3, Duration::ZERO),
         })

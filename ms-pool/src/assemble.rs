@@ -14,7 +14,7 @@ use std::{
 
 use ms_config::{
     Compat, Config, ConnectArgs, Diagnostic, Endpoint, Eventual, Filter, GtidInjection, Mode, Monitor, OwnFilter,
-    PoolSettings, Secret, Section, ServiceLevel, Settings, Switches, TrxStickiness,
+    PoolSettings, PrimaryBudget, Secret, Section, ServiceLevel, Settings, StoreBackend, Switches, TrxStickiness,
 };
 use ms_filters::{
     NodeGroup, NodeGroups, Pipeline, Quality, QualityOfService, Random, Role, RoundRobin, Router, Server, Split,
@@ -41,6 +41,7 @@ use crate::{
     token::{self, CurrentTokens},
     transient::Transient,
     url,
+    xa::{Globals, Keeper, ServerStore, XaTables},
 };
 
 /// More than any configuration needs; what is larger is not one.
@@ -236,10 +237,34 @@ fn from_file(builder: Builder, name: &str, bytes: &[u8], settings: &Settings) ->
         transient: section.transient_errors.as_ref().map(Transient::new),
         injection: section.gtid_injection.clone(),
         monitor: section.monitor.clone(),
+        xa: section.xa.clone(),
+        store: store_of(&builder, section),
+        primary_budget: section.primary_budget,
         // A key that is not used need not be there.
         tokens: if builder.tokens.is_some() { None } else { Some(token::configured(section)?) },
     };
     finish(builder, nodes, plan)
+}
+
+/// The store of global transactions: a server that need not be one of the section's.
+fn store_of(builder: &Builder, section: &Section) -> Option<Arc<dyn Keeper>> {
+    let StoreBackend::MySql(store) = &section.xa.as_ref()?.state_store.as_ref()?.backend else { return None };
+    let address = match &store.endpoint {
+        Endpoint::Socket { path } => Address::Socket(path.into()),
+        Endpoint::Tcp { host, port } => Address::Tcp { host: host.clone(), port: *port },
+        _ => return None,
+    };
+    let dial = Dial::Configured(Box::new(Configured {
+        address,
+        user: store.user.clone().or_else(|| builder.user.clone()).unwrap_or_else(login_name).into(),
+        credentials: credentials(store.password.clone(), builder.credentials.as_ref()),
+        database: store.db.clone().or_else(|| builder.database.clone()),
+        charset: Charset::default(),
+        tls: tls(&section.tls),
+    }));
+    let target = Target { server: "xa.state_store".into(), dial, belt: Belt::Off, init: Vec::new() };
+    let pool = ServerPool::new(target, limits(builder.pool.unwrap_or(section.pool)));
+    Some(Arc::new(ServerStore::new(pool, XaTables::of(store), builder.hooks.clone())))
 }
 
 /// A file with one section needs no name.
@@ -357,6 +382,9 @@ fn from_urls(mut builder: Builder, urls: &Urls, settings: &Settings) -> Result<C
         transient: None,
         injection: None,
         monitor: Monitor::default(),
+        xa: None,
+        store: None,
+        primary_budget: PrimaryBudget::default(),
         tokens: None,
     };
     finish(builder, nodes, plan)
@@ -386,6 +414,9 @@ pub(crate) fn one_server(options: MySqlConnectOptions) -> Cluster {
         transient: None,
         injection: None,
         monitor: Monitor::default(),
+        xa: None,
+        store: None,
+        primary_budget: PrimaryBudget::default(),
         tokens: None,
     };
     finish(Builder::default(), vec![node], plan).expect("one server is not too many")
@@ -405,6 +436,10 @@ struct Plan {
     transient: Option<Transient>,
     injection: Option<GtidInjection>,
     monitor: Monitor,
+    xa: Option<ms_config::Xa>,
+    /// Where global transactions are written down.
+    store: Option<Arc<dyn Keeper>>,
+    primary_budget: PrimaryBudget,
     tokens: Option<Tokens>,
 }
 
@@ -433,10 +468,12 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
     }
     let servers = topology.servers().len();
     let injection = plan.injection.map(|it| Injection::new(&it, statistics.clone(), builder.hooks.clone()));
-    let positions = Positions::new(servers, injection.as_ref(), plan.rules.is_strict());
+    let budget = builder.primary_budget.unwrap_or(plan.primary_budget);
+    let positions = Positions::new(servers, injection.as_ref(), plan.rules.is_strict(), budget);
     let first = members.first().map_or("", |it| &it.address);
     let tokens = builder.tokens.or(plan.tokens).unwrap_or_else(|| Tokens::new(first));
     let bridges = Bridges::new(servers, builder.sqlx_pool_connections);
+    let globals = Globals::new(plan.xa.as_ref(), plan.store, members.iter().map(|it| &it.pool));
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
     let roles = router.topology().servers().iter().map(Server::role);
@@ -465,6 +502,7 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
         cache: cache::Store::new(builder.cache_bytes.unwrap_or(cache::CAPACITY)),
         positions,
         written: Arc::default(),
+        globals,
     }))
 }
 

@@ -9,7 +9,7 @@
 
 use std::{collections::HashMap, fmt, num::NonZeroU32, path::PathBuf, sync::Arc};
 
-use ms_config::{Mode, Monitor, PoolSettings, Settings};
+use ms_config::{Mode, Monitor, PoolSettings, PrimaryBudget, Settings};
 use ms_filters::{Call, Choice, Choices, Filter, UserCallback, UserMultiCallback};
 
 use crate::{
@@ -45,6 +45,7 @@ pub struct Builder {
     pub(crate) mode: Option<Mode>,
     pub(crate) pool: Option<PoolSettings>,
     pub(crate) monitor: Option<Monitor>,
+    pub(crate) primary_budget: Option<PrimaryBudget>,
     pub(crate) sqlx_pool_connections: Option<NonZeroU32>,
     pub(crate) lazy: Option<bool>,
     pub(crate) seed: Option<u64>,
@@ -182,6 +183,28 @@ impl Builder {
     /// ```
     pub fn monitor(mut self, monitor: Monitor) -> Self {
         self.monitor = Some(monitor);
+        self
+    }
+
+    /// How many reads a primary answers because no replica has caught up, and what becomes of the others; wins over the section.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), ms_pool::Error> {
+    /// use ms_pool::{BeyondBudget, PrimaryBudget};
+    ///
+    /// let mut budget = PrimaryBudget::default();
+    /// (budget.percent, budget.beyond) = (10, BeyondBudget::Error);
+    /// let db = ms_pool::Cluster::builder()
+    ///     .primary("mysql://app@10.0.0.1/shop")
+    ///     .replicas(["mysql://app@10.0.0.2/shop"])
+    ///     .primary_budget(budget)
+    ///     .build()?;
+    /// # drop(db);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn primary_budget(mut self, budget: PrimaryBudget) -> Self {
+        self.primary_budget = Some(budget);
         self
     }
 
@@ -402,6 +425,7 @@ impl Builder {
     pub async fn connect(self) -> Result<Cluster, Error> {
         let cluster = self.build()?;
         cluster.open_eagerly().await?;
+        cluster.keep_up();
         Ok(cluster)
     }
 }

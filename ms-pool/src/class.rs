@@ -4,6 +4,8 @@
 //! program prepares the same few texts over and over, so the answer is kept with the cluster and found again by the whole text
 //! in a fraction of that ([`ByText`]). Text statements are not kept: their values are in the text, and hardly one comes twice.
 
+use std::sync::Arc;
+
 use ms_hints::{Effect, Options, Protocol, SqlMode, Statement};
 
 use crate::{
@@ -26,12 +28,14 @@ pub(crate) struct Question<'a> {
     /// The session has to know of its success.
     pub(crate) control: Option<Control>,
     pub(crate) tables: StatementTables<'a>,
+    /// The group of servers that the program asks for.
+    pub(crate) group: Option<Arc<str>>,
 }
 
 impl<'a> Question<'a> {
     #[inline]
     pub(crate) fn of(statement: Statement<'a>, effect: Effect) -> Self {
-        Self { statement, effect, control: None, tables: StatementTables::default() }
+        Self { statement, effect, control: None, tables: StatementTables::default(), group: None }
     }
 }
 

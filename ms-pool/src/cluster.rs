@@ -16,7 +16,7 @@ use sqlx_mysql::MySqlConnectOptions;
 use tokio::time::Instant;
 
 use crate::{
-    Builder, Counter, Error, On, Session, Statistics, Tx, TxOptions, assemble,
+    Builder, Counter, Error, Session, Statistics, Tx, TxOptions, assemble,
     bridge::Bridges,
     cache,
     census::Census,
@@ -30,6 +30,7 @@ use crate::{
     tables::KnownTables,
     token::CurrentTokens,
     transient::Transient,
+    xa::Globals,
 };
 
 /// How long [`Cluster::close`] waits for connections in use.
@@ -94,6 +95,7 @@ pub(crate) struct Inner {
     pub(crate) cache: cache::Store,
     pub(crate) positions: Positions,
     pub(crate) lags: Lags,
+    pub(crate) globals: Globals,
     /// What the process has written through the cluster itself.
     pub(crate) written: Arc<Written>,
 }
@@ -218,21 +220,6 @@ impl Cluster {
         Tx::begin(session, options).await
     }
 
-    /// An executor for which every statement is to run on a primary, as with the hint `ms=primary`.
-    #[must_use]
-    pub fn primary(&self) -> On<'_> {
-        On::new(self, ms_hints::Route::Primary)
-    }
-
-    /// An executor for which every statement is to run on a replica, as with the hint `ms=replica`.
-    ///
-    /// In `strict` a connection to a replica refuses writes; one that is sent there on purpose makes it accept them, with
-    /// a warning.
-    #[must_use]
-    pub fn replica(&self) -> On<'_> {
-        On::new(self, ms_hints::Route::Replica)
-    }
-
     /// Refuses new statements, closes idle connections and waits up to ten seconds for those in use, and for the servers to
     /// be told of statements that were abandoned.
     ///
@@ -248,6 +235,9 @@ impl Cluster {
         // Idle connections of all servers first, so that one busy server does not keep the others' open.
         for member in &self.inner.members {
             member.pool.close(Instant::now()).await;
+        }
+        if let Some(store) = &self.inner.globals.store {
+            store.close(deadline).await;
         }
         bridges.await;
         for member in &self.inner.members {

@@ -6,6 +6,7 @@
 
 use std::{fmt, sync::Arc, time::Duration};
 
+use ms_config::BeyondBudget;
 use ms_filters::Quality;
 use ms_gtid::{Position, Value, ValueError};
 use ms_hints::Level;
@@ -216,6 +217,14 @@ impl Session {
             _ => {}
         }
         Ok(())
+    }
+}
+
+impl Session {
+    /// What becomes of its reads when no replica has caught up and [the budget](crate::PrimaryBudget) for such reads on the
+    /// primary is used up, in place of what is configured; as [`Scope::set_beyond_budget`](crate::Scope::set_beyond_budget).
+    pub fn set_beyond_budget(&mut self, beyond: BeyondBudget) {
+        self.core.beyond = Some(beyond);
     }
 }
 

@@ -19,6 +19,8 @@ use std::time::Duration;
 use ms_gtid::token::TokenError;
 use sqlx_mysql::MySqlDatabaseError;
 
+use crate::XaFailure;
+
 mod failures; // of several servers at once
 
 pub use self::failures::{Failure, Failures};
@@ -196,6 +198,11 @@ pub enum Error {
         server: Arc<str>,
     },
 
+    /// No replica has caught up with what the reader must see, and so many other reads have gone to a primary for that reason that
+    /// this one fails, as [`BeyondBudget::Error`](crate::BeyondBudget::Error) asks. The next one may be answered.
+    #[error("no replica has what must be seen, and the budget for such reads on the primary is used up")]
+    BudgetSpent,
+
     /// A position from somewhere else cannot be used.
     #[error("the position that was handed over cannot be used")]
     Token {
@@ -235,6 +242,19 @@ pub enum Error {
         done: bool,
         /// What the server said.
         source: sqlx::Error,
+    },
+
+    /// A call about a global transaction failed, or a server could not join it.
+    #[error("{text}")]
+    GlobalTransaction {
+        /// What has become of the transaction.
+        outcome: XaFailure,
+        /// The server's number where one spoke, 1399 and 1400 for what the protocol forbids, otherwise one of the 2000s.
+        code: u16,
+        /// The five characters that go with it.
+        sqlstate: Box<str>,
+        /// In the original's words where it had any.
+        text: Box<str>,
     },
 
     /// The cluster was closed.
@@ -297,6 +317,7 @@ impl Error {
             Error::Connect { source, .. } | Error::Setup { source, .. } | Error::NotCounted { source, .. } => {
                 code(source)
             }
+            Error::GlobalTransaction { code, .. } => *code,
             Error::StatementTimeout { .. } => LOST,
             Error::Abandoned { .. }
             | Error::PreparedLost { .. }
@@ -317,6 +338,7 @@ impl Error {
                     .and_then(MySqlDatabaseError::code)
                     .unwrap_or("HY000")
             }
+            Error::GlobalTransaction { sqlstate, .. } => sqlstate,
             Error::Broadcast { failures, .. } => {
                 server_error(&failures.first().source).and_then(MySqlDatabaseError::code).unwrap_or("HY000")
             }
@@ -413,12 +435,14 @@ impl From<Error> for sqlx::Error {
             // Never as the server's own: who tries again what met a deadlock would write a second time.
             Error::Closed
             | Error::NoPosition { .. }
+            | Error::BudgetSpent
             | Error::Token { .. }
             | Error::PositionLost { .. }
             | Error::NotCounted { .. }
             | Error::TransactionDepth { .. }
             | Error::Refused { .. }
             | Error::NeedsSession { .. }
+            | Error::GlobalTransaction { .. }
             | Error::Broadcast { .. } => sqlx::Error::AnyDriverError(Box::new(error)),
         }
     }

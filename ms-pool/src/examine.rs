@@ -8,7 +8,6 @@ use ms_gtid::{
     replica::{Heartbeat, Lag, Status},
     source::{Answer, Choice, Probe},
 };
-use tokio::time::Instant;
 
 use crate::{
     Cluster, Error, ServerIdentity,
@@ -69,10 +68,9 @@ impl Cluster {
     pub async fn examine(&self, server: &str) -> Result<Examination, Error> {
         let mut lease = self.lease_of(server).await?;
         let lease = &mut lease;
-        let began = Instant::now();
         // What the connection was told when it was made may be old.
         let identity = match lease.run_text(PROBE, LIMIT).await {
-            Ok(rows) => rows.first().and_then(|row| Identity::read(row, began)),
+            Ok(rows) => rows.first().and_then(Identity::read),
             Err(_) => None,
         };
         let identity = identity.map_or_else(|| Arc::clone(lease.identity()), Arc::new);

@@ -240,8 +240,8 @@ executor_of_one_statement!(
 );
 
 executor_of_one_statement!(
-    /// Runs each statement on the side it was made for; see [`Cluster::primary`] and [`Cluster::replica`].
-    On<'c>, |self| Session::ephemeral(self.cluster().clone()), Some(self.route())
+    /// Runs each statement on the part of the servers it was made for; see [`On`].
+    On<'c>, |self| self.session_of_one(), self.route()
 );
 
 executor_of_one_statement!(

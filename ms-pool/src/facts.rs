@@ -13,11 +13,21 @@ use crate::{
     session::{Core, Slots},
 };
 
+/// What becomes of a read that no replica is known to be able to answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Instead {
+    Primary,
+    /// A replica answers from the past.
+    Stale,
+}
+
 /// What was learned; nothing for most statements.
 #[derive(Debug, Default)]
 pub(crate) struct Facts {
     /// What the statement must see, where positions can be compared.
     pub(crate) must: Option<Must>,
+    /// No replica has it: what becomes of the statement all the same.
+    pub(crate) behind: Option<Instead>,
     learned: Option<Box<Learned>>,
 }
 
@@ -43,6 +53,18 @@ impl Facts {
         }
     }
 
+    /// Whether the past will do.
+    #[inline]
+    pub(crate) fn is_stale(&self) -> bool {
+        self.behind == Some(Instead::Stale)
+    }
+
+    /// Whether the past will do, and the reader has read before: what it saw there is still to be seen later.
+    #[inline]
+    pub(crate) fn is_stale_after_reads(&self) -> bool {
+        self.is_stale() && self.must.as_ref().is_some_and(|must| must.stays.is_some())
+    }
+
     /// A server has what must be seen.
     pub(crate) fn reached(&mut self, server: ServerIx) {
         self.learned().reached.push(server);
@@ -51,7 +73,7 @@ impl Facts {
     /// Another statement begins.
     #[inline]
     pub(crate) fn forget(&mut self) {
-        self.must = None;
+        (self.must, self.behind) = (None, None);
         self.learned = None;
     }
 
@@ -69,7 +91,7 @@ pub(crate) fn look(cluster: &Cluster, core: &mut Core, wanted: ms_filters::Facts
 ///
 /// # Errors
 ///
-/// [`Error::PositionLost`].
+/// [`Error::PositionLost`]; [`Error::BudgetSpent`].
 ///
 /// # Cancel safety
 ///

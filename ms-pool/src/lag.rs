@@ -19,6 +19,7 @@ mod bounded; // which replicas will do
 mod each_time; // as the original: for every statement
 mod known; // what was seen, and how old it is
 mod pace; // how often a server is asked
+mod source; // what the primary had, and when
 
 pub(crate) use self::{
     bounded::{forget, is_proven},

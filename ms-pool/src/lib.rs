@@ -68,6 +68,7 @@ mod scope; // what must be visible
 mod tables; // which tables a statement names
 mod token; // what it has written, for other processes
 mod transient; // does again what failed with a passing error
+mod xa; // transactions over several servers
 
 #[cfg(feature = "tower")]
 pub mod tower; // a layer for HTTP services
@@ -84,7 +85,7 @@ mod state; // what there is to see
 mod statistics; // what was routed where
 mod url; // servers named in code
 
-pub use ms_config::{Compat, Heartbeat, Json, Mode, Monitor, PoolSettings, Settings};
+pub use ms_config::{BeyondBudget, Compat, Heartbeat, Json, Mode, Monitor, PoolSettings, PrimaryBudget, Settings};
 /// What an own filter is written with, see [`Builder::filter`].
 pub use ms_filters;
 pub use ms_filters::Role;
@@ -92,6 +93,8 @@ pub use ms_filters::Role;
 pub use ms_gtid;
 /// How positions leave the process; see [`Scope::token`].
 pub use ms_gtid::token::{Key as TokenKey, TokenError, Tokens};
+/// Names of global transactions, and the seam of their store.
+pub use ms_xa;
 
 pub use self::{
     builder::Builder,
@@ -114,6 +117,10 @@ pub use self::{
     tables::StatementTables,
     tx::{SessionTx, Tx},
     tx_options::{Isolation, TxOptions},
+    xa::{
+        Xa, XaBegin, XaBranch, XaCollected, XaFailure, XaGcOptions, XaInitOptions, XaInitialized, XaLeft, XaList, XaOn,
+        XaOptions, XaPrepared, XaRecord, XaServer, XaTables, XaTablesError,
+    },
 };
 pub use ms_filters::{Call, Choice, Choices, Listed};
 
@@ -136,6 +143,9 @@ mod failover_page {}
 #[cfg(doctest)]
 #[doc = include_str!("../../docs/transactions.md")]
 mod transactions_page {}
+#[cfg(doctest)]
+#[doc = include_str!("../../docs/xa.md")]
+mod xa_page {}
 #[cfg(all(doctest, feature = "tower"))]
 #[doc = include_str!("../../docs/tokens.md")]
 mod tokens_page {}

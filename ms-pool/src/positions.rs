@@ -7,7 +7,7 @@
 //!              position ─────────────► covered by what a replica was seen to have? (known.rs)
 //!                                         yes: no question at all
 //!                                         no:  asked and waited for, once per replica and process (wait.rs)
-//!                                              then a primary
+//!                                              then a primary, within a budget (budget.rs)
 //! ```
 //!
 //! All knowledge about a server is filed under the identity that a *connection* reported, and under its run: a name may lead to
@@ -15,12 +15,14 @@
 
 use std::{sync::Arc, time::Duration};
 
+use ms_config::PrimaryBudget;
 use ms_filters::ServerIx;
 use ms_gtid::source::GtidSource;
 
 use crate::{Cluster, injection::Injection};
 
 mod ask; // one question to a source, over a connection
+mod budget; // how many reads a primary answers for replicas that trail
 mod fresh; // the facts a statement lacks
 mod known; // what servers were seen to have
 mod lost; // what died with a primary
@@ -28,9 +30,12 @@ mod pay; // where writes have got to
 mod wait; // one waiter per replica and process
 mod written; // what must be seen
 
+use self::budget::Budget;
 pub(crate) use self::{
+    budget::note_read,
     fresh::{fetch, forget, is_proven, look, shown},
     known::Known,
+    lost::{arrive, is_away},
     pay::{all_of_primaries, pay},
     written::{Debt, Must, Stays, Written},
 };
@@ -44,6 +49,7 @@ pub(crate) struct Positions {
     configured: Option<Arc<dyn GtidSource>>,
     /// How long a read waits for a replica.
     wait: Duration,
+    budget: Budget,
     /// By [`ServerIx`].
     members: Box<[Member]>,
 }
@@ -57,13 +63,18 @@ struct Member {
 
 impl Positions {
     /// Nothing is known of `servers` servers.
-    pub(crate) fn new(servers: usize, injection: Option<&Injection>, strict: bool) -> Self {
+    pub(crate) fn new(servers: usize, injection: Option<&Injection>, strict: bool, budget: PrimaryBudget) -> Self {
         let configured = injection.and_then(|it| it.source.clone());
         let wait = match injection.map_or(Duration::ZERO, |it| it.wait) {
             Duration::ZERO if strict => WAIT,
             configured => configured,
         };
-        Self { configured, wait, members: (0..servers).map(|_| Member::default()).collect() }
+        Self {
+            configured,
+            wait,
+            budget: Budget::new(budget),
+            members: (0..servers).map(|_| Member::default()).collect(),
+        }
     }
 
     /// The user's SQL.

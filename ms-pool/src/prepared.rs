@@ -137,6 +137,13 @@ impl Prepared {
     pub fn fetch<'s>(&self, session: &'s mut Session, arguments: MySqlArguments) -> BoxStream<'s, Item> {
         session.take_in_spare();
         session.core.last_text.forget();
+        if session.core.xa.is_some() {
+            let this = self.clone();
+            return Box::pin(TryAsyncStream::new(move |out| async move {
+                session.join_global(this.server).await?;
+                forward(this.send(session, arguments), &out).await
+            }));
+        }
         let strict = session.cluster.inner.rules.is_strict() || session.core.trx.guarded;
         if strict && session.core.trx.is_open() {
             let this = self.clone();

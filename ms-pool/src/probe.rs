@@ -13,15 +13,14 @@ use std::time::Duration;
 
 use sqlx_core::row::Row;
 use sqlx_mysql::MySqlRow;
-use tokio::time::Instant;
 
 /// One row for every server of the family; [`Identity::read`] knows the order of the columns.
 pub(crate) const PROBE: &str = "SELECT CONNECTION_ID(), @@version, @@server_id, @@port, @@hostname, \
      @@global.read_only, @@session.sql_mode\
      /*!50700 , @@server_uuid, @@global.super_read_only, (SELECT VARIABLE_VALUE FROM performance_schema.global_status \
-     WHERE VARIABLE_NAME = 'Uptime') */\
+     WHERE VARIABLE_NAME = 'Uptime'), UNIX_TIMESTAMP() */\
      /*M! , NULL, NULL, (SELECT VARIABLE_VALUE FROM information_schema.GLOBAL_STATUS \
-     WHERE VARIABLE_NAME = 'UPTIME') */";
+     WHERE VARIABLE_NAME = 'UPTIME'), UNIX_TIMESTAMP() */";
 
 /// What is left of it for servers and proxies that stumble over the rest.
 pub(crate) const PROBE_PLAIN: &str =
@@ -57,27 +56,33 @@ pub(crate) struct Identity {
     pub(crate) read_only: bool,
     /// Of this session, after its set-up: what the scanner needs to read quotes and backslashes.
     pub(crate) sql_mode: Arc<str>,
-    /// When the server process started, give or take [`START_SLACK`]; `None` where it would not say.
+    /// When the server process started; `None` where it would not say.
     pub(crate) started: Option<Started>,
 }
 
-/// Uptime is counted in whole seconds, at a moment within the round trip.
-const START_SLACK: Duration = Duration::from_secs(3);
-
-/// A server's age, pinned to our clock.
-///
-/// Kept as a pair because the start may lie before anything an [`Instant`] can express.
+/// A server's age, and what tells its runs apart.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Started {
     pub(crate) uptime: Duration,
-    pub(crate) seen: Instant,
+    /// The second in which it started, by the server's own clock at that time.
+    ///
+    /// A server counts its uptime from the beginning of the statement that asks, in whole seconds since a number that it keeps
+    /// (measured on both families). So the time at the beginning of the same statement less the uptime is that number: whatever
+    /// becomes of its clock meanwhile, and whatever ours says.
+    pub(crate) second: i64,
 }
 
 impl Started {
+    /// From the uptime and the time, which has a fraction where the session's time was set to one.
+    fn read(uptime: Option<String>, now: Option<String>) -> Option<Self> {
+        let seconds: u32 = uptime?.parse().ok()?;
+        let now: i64 = now?.split('.').next()?.parse().ok()?;
+        Some(Self { uptime: Duration::from_secs(seconds.into()), second: now - i64::from(seconds) })
+    }
+
     /// Whether both sightings are of the same run of the server.
     pub(crate) fn same_run(self, other: Started) -> bool {
-        let (earlier, later) = if self.seen <= other.seen { (self, other) } else { (other, self) };
-        later.uptime + START_SLACK >= earlier.uptime + (later.seen - earlier.seen)
+        self.second == other.second
     }
 }
 
@@ -89,13 +94,19 @@ impl Identity {
         self.key == other.key && same_run
     }
 
+    /// Whether both are certainly not the same run of the same server. One that hides its age is taken for what it was.
+    pub(crate) fn is_surely_another(&self, other: &Identity) -> bool {
+        let same_run = self.started.zip(other.started).is_none_or(|(one, other)| one.same_run(other));
+        self.key != other.key || !same_run
+    }
+
     /// Takes the probe's row apart; `None` when it is not that row (a proxy that answers for the server).
-    pub(crate) fn read(row: &MySqlRow, seen: Instant) -> Option<Self> {
-        Self::from_columns(|column| row.try_get_unchecked::<Option<String>, _>(column).ok().flatten(), seen)
+    pub(crate) fn read(row: &MySqlRow) -> Option<Self> {
+        Self::from_columns(|column| row.try_get_unchecked::<Option<String>, _>(column).ok().flatten())
     }
 
     /// Every column is read as text: families and versions disagree about the types.
-    fn from_columns(mut column: impl FnMut(usize) -> Option<String>, seen: Instant) -> Option<Self> {
+    fn from_columns(mut column: impl FnMut(usize) -> Option<String>) -> Option<Self> {
         let connection_id = column(0)?.parse().ok()?;
         let version: Arc<str> = column(1)?.into();
         let server_id = column(2)?.parse().ok()?;
@@ -113,7 +124,7 @@ impl Identity {
             connection_id,
             read_only: is_on(column(5)) || is_on(column(8)),
             sql_mode: column(6).unwrap_or_default().into(),
-            started: column(9).and_then(|it| it.parse().ok()).map(|s| Started { uptime: Duration::from_secs(s), seen }),
+            started: Started::read(column(9), column(10)),
         })
     }
 }
@@ -127,18 +138,14 @@ fn is_on(value: Option<String>) -> bool {
 impl Identity {
     /// A server of tests.
     pub(crate) fn example(uuid: &str, connection_id: u64, uptime: Option<Duration>) -> Self {
-        let seen = Instant::now();
-        let mut it = Self::from_columns(
-            |column| match column {
-                0 => Some(connection_id.to_string()),
-                7 => Some(uuid.to_owned()),
-                _ => Some("1".to_owned()),
-            },
-            seen,
-        )
-        .expect("a complete row");
-        it.started = uptime.map(|uptime| Started { uptime, seen });
-        it
+        Self::from_columns(|column| match column {
+            0 => Some(connection_id.to_string()),
+            7 => Some(uuid.to_owned()),
+            9 => uptime.map(|it| it.as_secs().to_string()),
+            10 => Some("1700000000".to_owned()),
+            _ => Some("1".to_owned()),
+        })
+        .expect("a complete row")
     }
 }
 

@@ -9,7 +9,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ms_config::Mode;
 use ms_filters::{
-    Attempt, Inputs, MustSee, Outcome, Quality, Request, Role, Router, ServerIx, ServerState, Step, Tally, View,
+    Attempt, Freshness, Inputs, MustSee, Outcome, Quality, Request, Role, Router, ServerIx, ServerState, Step, Tally,
+    View,
 };
 use ms_hints::{Access, Effect, Level, Protocol, Route, State, Transaction};
 
@@ -25,6 +26,7 @@ use crate::{
     session::{Core, Slot, Slots},
     transaction::{self, Control, control_of},
     wishes::{SETTING_LIMIT, Wishes},
+    xa,
 };
 
 /// How long rows that nobody fetched may hold up the next statement on their connection.
@@ -66,7 +68,11 @@ impl View for Open<'_> {
             lag: self.facts.lag(server),
             freshness: match &self.facts.must {
                 // A primary has what was written, and is not asked.
-                Some(must) if member.role == Role::Replica => positions::look(self.cluster, must, server),
+                Some(must) if member.role == Role::Replica => match positions::look(self.cluster, must, server) {
+                    Freshness::Reached => Freshness::Reached,
+                    _ if self.facts.is_stale() && !member.pool.is_avoided() => Freshness::Excused,
+                    freshness => freshness,
+                },
                 _ => self.facts.freshness(server),
             },
             load: None,
@@ -81,9 +87,13 @@ impl<'a> Question<'a> {
         let mut question = cluster.read(stmt.sql.as_str(), protocol, core.sql_mode(cluster));
         if route.is_some() {
             question.statement.route = route;
+        } else if core.xa.is_some() && cluster.inner.rules.is_strict() {
+            // As in any transaction: what it has written is to be seen.
+            question.statement.route.get_or_insert(Route::Primary);
         }
         question.control = control_of(cluster, core, question.effect);
         question.tables = cluster.tables_in(core, stmt.sql.as_str(), protocol);
+        question.group.clone_from(&core.group);
         question
     }
 
@@ -93,6 +103,7 @@ impl<'a> Question<'a> {
         request.settings = cluster.inner.rules.settings;
         request.last_used = core.last_used;
         request.tables = self.tables.as_tables();
+        request.group = self.group.as_deref();
         let level = self.statement.level.map(quality_of).or(core.level);
         let rules = &cluster.inner.rules;
         (request.level, request.must_see) = match &core.facts.must {
@@ -129,8 +140,8 @@ impl<'a> Question<'a> {
 
     /// What it has to lose where its connection has died: a proven read is sent again, the rest is not.
     #[inline]
-    fn stake(&self, cluster: &Cluster) -> Stake {
-        let repeated = self.statement.access == Access::Read && cluster.inner.rules.is_strict();
+    fn stake(&self, cluster: &Cluster, core: &Core) -> Stake {
+        let repeated = self.statement.access == Access::Read && cluster.inner.rules.is_strict() && core.xa.is_none();
         if repeated { Stake::Nothing } else { Stake::Failure }
     }
 
@@ -237,6 +248,11 @@ pub(crate) fn route_now(
     {
         return Now::Refused(lost.into());
     }
+    if core.xa.is_some()
+        && let Err(refused) = xa::check(core)
+    {
+        return Now::Refused(refused.into());
+    }
     if core.holdings.bind_any()
         && let Err(lost) = held::check(slots)
     {
@@ -261,7 +277,7 @@ pub(crate) fn route_now(
     {
         return Now::Refused(refusal.into());
     }
-    core.stake = question.stake(cluster);
+    core.stake = question.stake(cluster, core);
     let request = question.request(cluster, core, &slots.0);
     let mut attempt = cluster.inner.router.begin(&request, &core.memory, core.scratch.get_or_insert_default());
     let mut step = ask(cluster, core, &slots.0, &request, |router, inputs| router.first(&mut attempt, inputs));
@@ -334,25 +350,44 @@ fn is_simple(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<
     let ready = |slot: &Slot| slot.lease.is_ready() && !is_outdated(core, slot) && !core.holdings.is_behind(slot.hold);
     slots.get(server).is_some_and(ready)
         && is_proven(cluster, core, slots, server)
+        && !is_away(cluster, core, slots, question, server)
         && !core.trx.waits_for_server()
         && question.control.is_none()
+        && core.xa.as_ref().is_none_or(|it| it.has(server))
         && !must_lift_belt(cluster, core, slots, question, server)
 }
 
 /// Whether the connection to a replica leads to the server that was seen to have what must be seen. A name may lead to another
 /// one since, and a server that was restarted may have lost it.
 #[inline]
-pub(crate) fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
+fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
     let Some(must) = &core.facts.must else { return lag::is_proven(cluster, core, slots, server) };
     cluster.member(server).role == Role::Primary
         || core.trx.bound() == Some(server)
+        || core.facts.is_stale()
         || slots.get(server).is_some_and(|slot| positions::is_proven(cluster, must, server, &slot.lease))
+}
+
+/// Whether a read may be sent again to whoever answers at the name now, as it is.
+#[inline]
+pub(crate) fn will_do(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
+    is_proven(cluster, core, slots, server) && !positions::is_away(cluster, core, slots, server)
+}
+
+/// Whether what must be seen has to be compared first with what this primary has. A write alone is not to fail for what was lost
+/// before; a transaction is, at its first statement, for there it can still be begun anew.
+#[inline]
+fn is_away(cluster: &Cluster, core: &Core, slots: &Slots, question: &Question<'_>, server: ServerIx) -> bool {
+    let begins = core.for_transaction || core.trx.is_open() || core.xa.is_some();
+    (question.statement.access == Access::Read || begins) && positions::is_away(cluster, core, slots, server)
 }
 
 /// Whether the session has to let go of a connection: the server has changed. A transaction is ended where it was begun.
 #[inline]
 fn is_outdated(core: &Core, slot: &Slot) -> bool {
-    slot.lease.is_outdated() && core.trx.bound() != Some(slot.server)
+    slot.lease.is_outdated()
+        && core.trx.bound() != Some(slot.server)
+        && core.xa.as_ref().is_none_or(|it| !it.has(slot.server))
 }
 
 /// A write that a hint sends to a replica, whose connection refuses writes.
@@ -424,7 +459,10 @@ fn settle_on(
         }
     }
     // In a transaction there is no second try: it would be outside.
-    let proven_read = strict && statement.access == Access::Read && core.trx.bound().is_none();
+    let proven_read = strict && statement.access == Access::Read && core.trx.bound().is_none() && core.xa.is_none();
+    if proven_read {
+        positions::note_read(cluster);
+    }
     // Nor where another connection could give another answer.
     let repeatable = proven_read && cluster.inner.rules.retry_reads && slot.hold.state.is_empty() && !slot.prepared;
     let belted = proven_read && cluster.member(server).role == Role::Replica;
@@ -437,11 +475,13 @@ fn note_position(cluster: &Cluster, core: &mut Core, slot: &Slot, question: &Que
     let on_primary = cluster.member(slot.server).role == Role::Primary;
     if question.statement.access == Access::Write {
         // A session of one statement is told when it is done; a transaction owes when it is committed.
-        if on_primary && !core.ephemeral && (!core.trx.is_open() || question.control.is_some()) {
+        let open = core.xa.is_some() || (core.trx.is_open() && question.control.is_none());
+        if on_primary && !core.ephemeral && !open {
             core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
         }
     } else if core.scope.as_ref().is_some_and(|it| it.keeps_reads())
         && question.quality(cluster, core) == Quality::Session
+        && !core.facts.is_stale_after_reads()
     {
         note_read(cluster, core, slot, on_primary);
     }
@@ -563,13 +603,30 @@ impl Session {
                             (attempt, step) = start(cluster, core, &slots.0, &request);
                             continue;
                         }
+                        if is_away(cluster, core, slots, &question, server) {
+                            positions::arrive(cluster, core, slots, server).await?;
+                            // It took a connection of its own if this one did not do.
+                            continue;
+                        }
                         held::catch_up(cluster, core, slots, server).await?;
                         transaction::begin_at(cluster, core, slots, server).await?;
+                        if core.xa.is_some()
+                            && let Err(error) = Box::pin(xa::join_at(cluster, core, slots, server)).await
+                        {
+                            announce(cluster, core, &question, &attempt);
+                            core.last_used = Some(server);
+                            return Err(error.into());
+                        }
                         return Ok(settle_on(cluster, core, slots, &question, &attempt, server));
                     }
                     if core.trx.bound() == Some(server) {
                         announce(cluster, core, &question, &attempt);
                         return Err(transaction::lose(cluster, core, server).into());
+                    }
+                    if core.xa.as_ref().is_some_and(|it| it.has(server)) {
+                        // What it did there is gone, and a commit will say so.
+                        announce(cluster, core, &question, &attempt);
+                        return Err(xa::lost(cluster, server).into());
                     }
                     // The connection it had is lost; the same server gets another one.
                     if let Err(error) = open(cluster, core, slots, server).await {
@@ -794,7 +851,7 @@ async fn make_ready(
             // abandoned by our own caller is another matter; the original had no way to do that.)
             return Ok(true);
         }
-        if core.trx.bound() != Some(server) {
+        if core.trx.bound() != Some(server) && core.xa.as_ref().is_none_or(|it| !it.has(server)) {
             slots.remove(server);
         }
         return Ok(false);

@@ -37,7 +37,7 @@ use crate::{
     pool::{Guarded, Stmt, first_row},
     positions::Debt,
     reader::Answer,
-    route::{Routed, is_proven, note_refused_read, replace, reroute_among},
+    route::{Routed, note_refused_read, replace, reroute_among, will_do},
     session::{Core, Slot},
     transaction::answered,
     transient::{Tried, Tries},
@@ -124,9 +124,12 @@ pub(crate) fn run<'s>(
             };
             if may_repeat && broke(&error) {
                 session.cluster.count(Counter::ReadRepeated, 1);
+                if let Some(written) = session.core.written(&session.cluster).filter(|it| it.keeps_reads()) {
+                    written.unsees(server);
+                }
                 routed = match Box::pin(replace(session, server)).await {
                     // Behind the name may be another server by now, of which nothing is known.
-                    Ok(()) if is_proven(&session.cluster, &session.core, &session.slots, server) => routed,
+                    Ok(()) if will_do(&session.cluster, &session.core, &session.slots, server) => routed,
                     Ok(()) => session.route(again, route).await?,
                     // Not the connection, the server is gone. A statement that finds no connection fails over as configured,
                     // and to its caller this one has not found any.

@@ -4,8 +4,9 @@
 //! it, so that its reads go to servers that have it. It holds no connection: it is cheap, and may be shared by the tasks of a
 //! request.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use ms_config::BeyondBudget;
 use ms_filters::{Quality, ServerIx};
 use ms_gtid::Position;
 
@@ -36,17 +37,24 @@ pub struct Scope {
     shared: Arc<Shared>,
 }
 
+/// What its statements are told beside what they must see.
+#[derive(Clone, Copy, Debug, Default)]
+struct Said {
+    level: Option<Quality>,
+    beyond: Option<BeyondBudget>,
+}
+
 #[derive(Debug)]
 struct Shared {
     written: Arc<Written>,
-    level: Mutex<Option<Quality>>,
+    said: Mutex<Said>,
 }
 
 impl Cluster {
     /// A scope that has written nothing yet.
     #[must_use]
     pub fn scope(&self) -> Scope {
-        let shared = Shared { written: Arc::new(Written::keeping_reads()), level: Mutex::default() };
+        let shared = Shared { written: Arc::new(Written::keeping_reads()), said: Mutex::default() };
         Scope { cluster: self.clone(), shared: Arc::new(shared) }
     }
 
@@ -72,7 +80,30 @@ impl Scope {
         if let Consistency::Session { at: Some(position) } = consistency {
             self.require(&position);
         }
-        *self.shared.level.lock().unwrap_or_else(PoisonError::into_inner) = Some(quality);
+        self.said().level = Some(quality);
+    }
+
+    /// What becomes of its reads when no replica has caught up and [the budget](crate::PrimaryBudget) for such reads on the
+    /// primary is used up, in place of what is configured.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # use ms_pool::BeyondBudget;
+    /// # async fn example(db: ms_pool::Cluster) -> Result<(), sqlx::Error> {
+    /// let scope = db.scope();
+    /// sqlx::query("UPDATE pages SET hits = hits + 1 WHERE id = 7").execute(&scope).await?;
+    /// scope.set_beyond_budget(BeyondBudget::Stale); // better the number of a moment ago than a primary that gives in
+    /// let (hits,): (i64,) = sqlx::query_as("SELECT hits FROM pages WHERE id = 7").fetch_one(&scope).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn set_beyond_budget(&self, beyond: BeyondBudget) {
+        self.said().beyond = Some(beyond);
+    }
+
+    fn said(&self) -> MutexGuard<'_, Said> {
+        self.shared.said.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// From now on reads see `position` as well.
@@ -170,7 +201,8 @@ impl Scope {
 
     fn adopt(&self, mut session: Session) -> Session {
         session.core.scope = Some(Arc::clone(&self.shared.written));
-        session.core.level = *self.shared.level.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = *self.said();
+        (session.core.level, session.core.beyond) = (said.level, said.beyond);
         session
     }
 }

@@ -6,6 +6,7 @@
 
 use std::{cell::Cell, fmt, sync::Arc};
 
+use ms_config::BeyondBudget;
 use ms_filters::{Decision, Quality, Rng, Role, Scratch, ServerIx, SessionMemory};
 use ms_hints::{Cause, SqlMode};
 
@@ -19,6 +20,7 @@ use crate::{
     positions::Written,
     transaction::Trx,
     wishes::Wishes,
+    xa::Global,
 };
 
 /// A sequence of statements that share connections, at most one per server.
@@ -51,6 +53,8 @@ pub(crate) struct Core {
     pub(crate) last: Option<(Decision, Cause)>,
     pub(crate) last_text: LastText,
     pub(crate) trx: Trx,
+    /// The global transaction that is open.
+    pub(crate) xa: Option<Box<Global>>,
     pub(crate) holdings: Holdings,
     /// The service level it was given while running.
     pub(crate) level: Option<Quality>,
@@ -58,6 +62,10 @@ pub(crate) struct Core {
     pub(crate) scope: Option<Arc<Written>>,
     /// What was asked of servers for the statement under way.
     pub(crate) facts: Facts,
+    /// What is to become of reads that no replica can answer, where the cluster would do something else.
+    pub(crate) beyond: Option<BeyondBudget>,
+    /// The group of servers that its statements are for.
+    pub(crate) group: Option<Arc<str>>,
     /// Made when it is needed.
     pub(crate) scratch: Option<Box<Scratch>>,
     /// It lives for one statement: state that would outlive it is refused or thrown away.
@@ -163,10 +171,13 @@ impl Session {
             last: None,
             last_text: LastText::default(),
             trx: Trx::default(),
+            xa: None,
             holdings: Holdings::default(),
             level: None,
             scope: None,
             facts: Facts::default(),
+            beyond: None,
+            group: None,
             scratch: if ephemeral { SCRATCH.take() } else { None },
             ephemeral,
             for_transaction: false,

@@ -114,7 +114,7 @@ counters! {
     FabricLookupBytes = "fabric_sharding_lookup_servers_bytes_total",
     /// Fabric answered, and the answer could not be understood.
     FabricLookupXmlFailure = "fabric_sharding_lookup_servers_xml_failure",
-    /// A global transaction began. Stays 0: XA is not there yet, here and below.
+    /// A global transaction began.
     XaBegin = "xa_begin",
     /// A global transaction was committed.
     XaCommitSuccess = "xa_commit_success",
@@ -163,6 +163,17 @@ counters! {
     ReplicaObserved = "replica_observed",
     /// A statement was sent to find out how far a replica trails; in `strict`, own counter.
     LagAsked = "lag_asked",
+    /// The primary was asked what it has, to prove that a replica lacks nothing; in `strict`, own counter.
+    LagSourceAsked = "lag_source_asked",
+    /// A primary answered a read because no replica had caught up with what it had to see; in `strict`, own counter, as are the
+    /// three below.
+    BehindPrimary = "behind_primary",
+    /// The same although nothing was left of [the budget](crate::PrimaryBudget) for it.
+    BehindBeyond = "behind_beyond_budget",
+    /// A replica answered such a read from the past, because nothing was left of the budget and the caller preferred that.
+    BehindStale = "behind_stale",
+    /// Such a read failed, because nothing was left of the budget and the caller preferred that.
+    BehindRefused = "behind_refused",
     /// A token that came with a request could not be used; own counter.
     TokenRefused = "tokens_refused",
     /// A request that wrote was answered with a token; own counter.

@@ -19,7 +19,7 @@ use crate::{
     held::is_setting,
     injection::{Counted, Event},
     pool::{Phase, Stmt},
-    positions::Debt,
+    positions::{self, Debt},
     route::open,
     session::{Core, Slot, Slots},
     transient::{Tried, Tries},
@@ -268,7 +268,8 @@ impl Trx {
 #[inline]
 pub(crate) fn control_of(cluster: &Cluster, core: &Core, effect: Effect) -> Option<Control> {
     let nothing = effect.transaction == Change::None && effect.autocommit.is_none() && !is_setting(effect);
-    if nothing || core.for_transaction || !cluster.inner.rules.is_strict() {
+    // In a global transaction the server refuses them, and nothing has changed.
+    if nothing || core.for_transaction || core.xa.is_some() || !cluster.inner.rules.is_strict() {
         return None;
     }
     Control::of(effect, core.trx.is_open())
@@ -390,6 +391,9 @@ pub(crate) async fn begin_at(
                 cluster.count(crate::Counter::ReadRepeated, 1);
                 slots.remove(server);
                 open(cluster, core, slots, server).await?;
+                if positions::is_away(cluster, core, slots, server) {
+                    positions::arrive(cluster, core, slots, server).await?;
+                }
             }
             Err(error) if cluster.try_again(&mut slot.lease, Tried::Call, &error, &mut tries).await => {}
             Err(error) => {

@@ -1,5 +1,6 @@
 //! Reading what was written, on replicas whose replication is stopped and started: real servers, real replication.
 #![allow(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
+#![allow(clippy::print_stdout, reason = "what was measured is part of the result")]
 
 #[path = "support/replicas.rs"]
 mod replicas;
@@ -9,7 +10,7 @@ mod support;
 use std::time::Duration;
 
 use ms_pool::{Cluster, Consistency, Scope};
-use replicas::{all_well, count, freeze, insert, port};
+use replicas::{all_well, count, counted, freeze, insert, port};
 use support::{is_mariadb, primary_url, replica_url};
 
 #[tokio::test]
@@ -220,6 +221,66 @@ async fn on_replica(db: &Cluster, replica: usize, table: &str) -> Scope {
         }
     }
     panic!("replica {replica} was never drawn");
+}
+
+/// Statements that all servers together were sent, whatever they are.
+async fn statements() -> u64 {
+    let mut sum = 0;
+    for url in [primary_url(), replica_url(1), replica_url(2)] {
+        sum += counted(&url, &["Questions"]).await;
+    }
+    sum
+}
+
+/// What requests ask of all servers beside what they are there for, and where their reads run; by the servers' own count.
+///
+/// Eight tasks make ten requests each, of one write and thirty reads; then as many that have a position handed over and only read.
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn nine_of_ten_reads_are_on_replicas_for_a_tenth_of_a_question_each() {
+    const TASKS: usize = 8;
+    const REQUESTS: usize = 10;
+    const READS: usize = 30;
+    let _turn = support::alone().await;
+    all_well().await;
+    let table = support::table("shares", "n INT").await;
+    let db = support::cluster();
+    let writer = db.scope();
+    insert(&writer, &table).await;
+    let position = writer.position().await.unwrap();
+    let work = async |writes: bool| {
+        let tasks = (0..TASKS).map(async |_| {
+            let mut on_replicas = 0;
+            for _ in 0..REQUESTS {
+                let scope = if writes { db.scope() } else { db.scope_at(&position) };
+                if writes {
+                    insert(&scope, &table).await;
+                    // A form is sent, and then a page is asked for: meanwhile the replicas have it.
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                }
+                for _ in 0..READS {
+                    on_replicas += usize::from(count(&scope, &table).await.1 != port(&primary_url()));
+                }
+            }
+            on_replicas
+        });
+        futures_util::future::join_all(tasks).await.into_iter().sum::<usize>()
+    };
+    // Connections are made, statements prepared, servers asked what they allow.
+    work(true).await;
+    for (what, writes) in [("one write and thirty reads", true), ("a position and thirty reads", false)] {
+        let before = statements().await;
+        let around = statements().await - before;
+        let begin = statements().await;
+        let on_replicas = work(writes).await;
+        let all = statements().await - begin - around;
+        let reads = TASKS * REQUESTS * READS;
+        let own = reads + if writes { TASKS * REQUESTS } else { 0 };
+        let extra = usize::try_from(all).unwrap().saturating_sub(own);
+        println!("{what}: {on_replicas} of {reads} reads on replicas, {extra} more statements than were asked for");
+        assert!(on_replicas * 10 >= reads * 9, "{what}: {on_replicas} of {reads}");
+        assert!(extra * 10 <= reads, "{what}: {extra} more statements for {reads} reads");
+    }
 }
 
 /// Statements that all servers together were sent by this account.

@@ -111,6 +111,16 @@ async fn a_comment_names_the_group_of_servers() {
     assert!(error.to_string().contains("No connection selected by the last filter"), "{error}");
     assert_eq!(port_of(&mut session, "/*nobody*/").await, port(&replica_url(1)));
     assert_eq!(port_of(&db, "/*near*/").await, port(&replica_url(2)));
+    // The same without a comment, and in spite of one.
+    for hint in ["", "/*writers*/"] {
+        assert_eq!(port_of(db.group("near").unwrap(), hint).await, port(&replica_url(2)));
+    }
+    let row = sqlx::query("SELECT @@port AS port").fetch_one(db.group("near").unwrap()).await.unwrap();
+    assert_eq!(sqlx::Row::get::<u64, _>(&row, "port"), u64::from(port(&replica_url(2))), "prepared");
+    sqlx::query("SELECT 1").execute(db.group("writers").unwrap()).await.unwrap_err();
+    let error = db.group("nobody").unwrap_err();
+    assert_eq!(error.to_string(), "no filter of the cluster knows a group of servers named `nobody`");
+    assert_eq!(ms_pool::code(&error.into()), 2000);
 }
 
 #[tokio::test]

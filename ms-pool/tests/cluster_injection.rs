@@ -13,11 +13,14 @@ mod shop;
 
 use std::{
     sync::{Arc, Mutex},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use futures_util::TryStreamExt;
-use ms_pool::{Cluster, Counter, Error, Password, Scope, Session, Statistics, TxOptions, code};
+use ms_hints::Level;
+use ms_pool::{
+    Cluster, Consistency, Counter, Error, LevelOption, Password, Role, Scope, Session, Statistics, TxOptions, code,
+};
 use relay::{Relay, Weather};
 use shop::{Shop, tcp};
 use sqlx::{Acquire, AssertSqlSafe, Executor, MySql, MySqlConnection, mysql::MySqlArguments};
@@ -249,6 +252,62 @@ async fn a_transaction_that_wrote_is_counted_once_at_its_end_and_with_it() {
     tx.commit().await.unwrap();
     assert_eq!(it.number().await, 3);
     assert_eq!(it.moved(), [(0, 0), (3, 0), (0, 0)]);
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_transaction_that_may_not_write_takes_no_number() {
+    for compat in ["strict", "classic"] {
+        let keys = format!(r#", "compat": "{compat}", "trx_stickiness": "master", "filters": {{"roundrobin": {{}}}}"#);
+        let it = Counted::new(&format!("read_only_{compat}"), "", &keys).await;
+        let mut session = it.db.session();
+        // In `classic` a transaction in text is not seen.
+        for begin in if compat == "strict" { &["call", "text"][..] } else { &["call"] } {
+            if *begin == "call" {
+                let options = TxOptions { read_only: true, ..TxOptions::default() };
+                session.start_transaction(options).await.unwrap();
+            } else {
+                run(&mut session, "/*ms=master*/START TRANSACTION READ ONLY").await.unwrap();
+            }
+            // Where it could write, if it could: the server refuses `on_commit` there (1792), and with it the commit.
+            run(&mut session, "SELECT 1 FOR UPDATE").await.unwrap();
+            assert_eq!(session.last_used().unwrap().role, Role::Primary);
+            session.commit().await.unwrap();
+            assert_eq!(it.number().await, 0, "{compat}, {begin}");
+        }
+        assert_eq!(it.moved(), [(0, 0); 3], "{compat}");
+        session.start_transaction(TxOptions::default()).await.unwrap();
+        run(&mut session, &it.insert()).await.unwrap();
+        session.commit().await.unwrap();
+        assert_eq!(it.number().await, 1, "{compat}: the one after it is counted");
+    }
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn classic_waits_one_time_for_all_replicas_and_not_after_an_error() {
+    let it = Counted::new(
+        "wait",
+        r#", "wait_for_gtid_timeout": 0.8, "report_error": false"#,
+        r#", "compat": "classic", "filters": {"roundrobin": {}}"#,
+    )
+    .await;
+    let mut session = it.db.session();
+    // Nobody will ever have that.
+    let far = Consistency::checked(Level::Session, Some(LevelOption::Gtid("1000000"))).unwrap();
+    session.set_consistency(far).unwrap();
+    let began = Instant::now();
+    run(&mut session, "SELECT 1").await.unwrap();
+    let waited = began.elapsed();
+    assert_eq!(session.last_used().unwrap().role, Role::Primary);
+    assert!((Duration::from_millis(780)..Duration::from_millis(1400)).contains(&waited), "{waited:?} for two replicas");
+
+    it.drop_counter().await;
+    support::synced().await;
+    let began = Instant::now();
+    run(&mut session, "SELECT 1").await.unwrap();
+    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert_eq!(it.warned("SQL error while checking slave for GTID: 1146/"), 2);
 }
 
 #[tokio::test]

@@ -12,6 +12,7 @@ use crate::Outcome;
 
 mod consistency; // cargo xtask torture consistency
 mod planted; // cargo xtask torture planted
+mod xa; // cargo xtask torture xa
 
 /// Breaks servers under load and checks what clients were promised
 #[derive(Debug, clap::Args)]
@@ -25,6 +26,9 @@ pub(crate) struct Args {
 enum What {
     Consistency(consistency::Args),
     Planted(planted::Args),
+    Xa(xa::Args),
+    #[command(hide = true)]
+    XaWorker(xa::WorkerArgs),
 }
 
 pub(crate) async fn run(args: &Args) -> Outcome {
@@ -33,6 +37,8 @@ pub(crate) async fn run(args: &Args) -> Outcome {
         Ok::<_, Box<dyn Error>>(match &args.what {
             What::Consistency(args) => consistency::run(args).await?,
             What::Planted(args) => planted::run(args).await?,
+            What::Xa(args) => xa::run(args).await?,
+            What::XaWorker(args) => xa::work(args).await?,
         })
     };
     // Whatever runs is killed and removed when its future is dropped.

@@ -11,8 +11,6 @@ use super::servers::Place;
 pub(crate) enum Fixture {
     /// Statements to run, one after the other, on each of the servers.
     Sql { on: Vec<Place>, sql: Vec<String> },
-    /// The tables of the state store of global transactions.
-    XaTables(Place),
 }
 
 impl TryFrom<Value> for Fixture {
@@ -39,7 +37,10 @@ impl TryFrom<Value> for Fixture {
                 Self::Sql { on, sql: vec![format!("DROP TABLE IF EXISTS {table}")] }
             }
             (None, None, None, Some(on), None, None, None) => Self::Sql { on, sql: gtid_table_sql() },
-            (None, None, None, None, Some(on), None, None) => Self::XaTables(on),
+            (None, None, None, None, Some(on), None, None) => {
+                // Empty, and ours.
+                Self::Sql { on: vec![on], sql: ms_pool::XaTables::default().replace() }
+            }
             (None, None, None, None, None, Some(sql), Some(on)) => Self::Sql { on: vec![on], sql: vec![sql] },
             _ => return Err(no_fixture()),
         })

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ms_hints::Route;
-use ms_pool::{Consistency, LevelOption, Password, Session, TxOptions};
+use ms_pool::{Consistency, LevelOption, Password, Session, TxOptions, XaGcOptions, XaOptions};
 use serde_json::{Map, Value, json};
 use sqlx::AssertSqlSafe;
 use tokio::time::sleep;
@@ -20,7 +20,7 @@ use super::{
     outcome::{Failed, Outcome, Used},
     play::{Player, Properties},
     servers::Place,
-    step::{Action, Begin, ChangeUser, Direct, End, Execute, Level, Qos},
+    step::{Action, Begin, ChangeUser, Direct, End, Execute, Gtrid, Level, Qos, XaBegin, XaGc},
     text_rows::Answer,
     world::WorldError,
 };
@@ -94,16 +94,10 @@ pub(crate) async fn perform(player: &mut Player<'_>, action: &Action) -> Perform
         Action::DumpServers(_) => dump_servers(player),
         Action::LastUsed(_) => last_used(player),
         Action::Stats(wanted) => stats(player, wanted),
-        Action::XaBegin(it) => {
-            it.gtrid.number().map_err(Stop::Broken).and_then(|_| missing("xa_begin", "Session::xa_begin"))
-        }
-        Action::XaCommit(it) => {
-            it.number().map_err(Stop::Broken).and_then(|_| missing("xa_commit", "Session::xa_commit"))
-        }
-        Action::XaRollback(it) => {
-            it.number().map_err(Stop::Broken).and_then(|_| missing("xa_rollback", "Session::xa_rollback"))
-        }
-        Action::XaGc(_) => missing("xa_gc", "Session::xa_gc"),
+        Action::XaBegin(it) => xa_begin(player, it).await,
+        Action::XaCommit(it) => done(player.session()?.xa_commit(name(it)?).await),
+        Action::XaRollback(it) => done(player.session()?.xa_rollback(name(it)?).await),
+        Action::XaGc(it) => xa_gc(player, it).await,
         Action::Direct(it) => direct(player, it).await,
         Action::Kill(whom) => kill(player, whom).await,
         Action::Sleep(seconds) => pause(*seconds).await,
@@ -113,8 +107,26 @@ pub(crate) async fn perform(player: &mut Player<'_>, action: &Action) -> Perform
     }
 }
 
-fn missing(step: &str, function: &str) -> Performed {
-    Err(Stop::NotSupported(format!("the step `{step}`: ms-pool has no `{function}`")))
+/// A number, as the original sent it.
+fn name(gtrid: &Gtrid) -> Result<String, Stop> {
+    gtrid.number().map(|it| it.to_string()).map_err(Stop::Broken)
+}
+
+async fn xa_begin(player: &mut Player<'_>, it: &XaBegin) -> Performed {
+    let mut options = XaOptions::default();
+    if let Some(seconds) = it.timeout {
+        // The original's word for no limit.
+        options = options.timeout((seconds > 0).then(|| Duration::from_secs(seconds.into())));
+    }
+    done(player.session()?.xa_begin(name(&it.gtrid)?, options).await)
+}
+
+async fn xa_gc(player: &mut Player<'_>, it: &XaGc) -> Performed {
+    let mut options = XaGcOptions::default().ignore_max_retries(it.ignore_max_retries);
+    if let Some(gtrid) = &it.gtrid {
+        options = options.only(name(gtrid)?);
+    }
+    done(player.session()?.cluster().clone().xa_gc(options).await.map(drop))
 }
 
 async fn query(player: &mut Player<'_>, sql: &str) -> Performed {
@@ -362,9 +374,9 @@ async fn pause(seconds: f64) -> Performed {
 async fn close(player: &mut Player<'_>) -> Performed {
     match player.pool.take() {
         Some(pool) => {
-            drop(pool.session);
+            let closed = pool.session.close().await;
             pool.cluster.close().await;
-            Ok(Outcome::default())
+            done(closed)
         }
         None => Err(closed()),
     }

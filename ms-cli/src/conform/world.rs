@@ -293,9 +293,6 @@ impl Stage<'_> {
         let mut connections: HashMap<Place, MySqlConnection> = HashMap::new();
         for fixture in fixtures {
             match fixture {
-                Fixture::XaTables(_) => {
-                    return Ok(Err("the tables of the state store of global transactions".to_owned()));
-                }
                 Fixture::Sql { on, sql } => {
                     for place in on {
                         if !connections.contains_key(place) {

@@ -9,3 +9,4 @@ mod exec;
 mod explain;
 mod no_server; // servers that are not there, or say nothing
 mod on_a_cluster; // what only a real server can show
+mod xa; // global transactions from outside

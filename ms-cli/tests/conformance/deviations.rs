@@ -17,17 +17,7 @@ const BUGS: u32 = 64;
 const DOCS: u32 = 14;
 
 /// What is not implemented yet, by the capability that will bring it.
-const WAITING: [(&str, &[&str]); 3] = [
-    ("GTID and service levels with options", &["BUG-26"]),
-    (
-        "XA",
-        &[
-            "BUG-21", "BUG-36", "BUG-37", "BUG-38", "BUG-39", "BUG-40", "BUG-41", "BUG-42", "BUG-43", "BUG-44",
-            "BUG-45", "BUG-46", "BUG-47", "BUG-48", "BUG-49",
-        ],
-    ),
-    ("Fabric", &["BUG-51", "BUG-52", "BUG-53"]),
-];
+const WAITING: [(&str, &[&str]); 1] = [("Fabric", &["BUG-51", "BUG-52", "BUG-53"])];
 
 fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

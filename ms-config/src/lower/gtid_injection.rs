@@ -7,13 +7,15 @@ use super::{
     object::{Field, Object},
 };
 use crate::{
-    GtidInjection, InjectionFailure,
+    GtidInjection, InjectionFailure, read,
     report::{Problem, Report},
 };
 
 const SECTION: &str = "global_transaction_id_injection";
 const REPORT_ERROR: &[&str] = &["report_error", "report_errors"];
 const TIMEOUT: &str = "wait_for_gtid_timeout";
+/// Of a millisecond, for rounding.
+const HALF: Duration = Duration::from_micros(500);
 const KEYS: &[&str] = &["on_commit", "fetch_last_gtid", "check_for_gtid", "report_error", "report_errors", TIMEOUT];
 
 pub(super) fn lower(report: &mut Report<'_>, field: &Field<'_>) -> Option<GtidInjection> {
@@ -47,8 +49,15 @@ pub(super) fn lower(report: &mut Report<'_>, field: &Field<'_>) -> Option<GtidIn
             let wrong = if value < 0 { "greater or equal than zero" } else { "less than 65536" };
             format!("'{TIMEOUT}' from '{SECTION}' must be {wrong}")
         };
+        if let Some(fraction) = read::fraction(field.node).filter(|it| (0.0..f64::from(u16::MAX)).contains(it)) {
+            // The original knew whole seconds only, which are too long for anybody who waits.
+            return Some(Duration::from_millis(
+                (Duration::from_secs_f64(fraction) + HALF).as_millis().try_into().ok()?,
+            ));
+        }
         let list = format!("'{TIMEOUT}' from '{SECTION}' must be a number");
-        Range::new(0, u16::MAX.into()).read(report, &field, list, outside)
+        let whole = Range::new(0, u16::MAX.into()).read(report, &field, list, outside);
+        whole.map(|seconds| Duration::from_secs(seconds.into()))
     });
 
     Some(GtidInjection {
@@ -56,6 +65,6 @@ pub(super) fn lower(report: &mut Report<'_>, field: &Field<'_>) -> Option<GtidIn
         fetch_last_gtid,
         check_for_gtid,
         on_failure: if reported == Some(false) { InjectionFailure::Ignored } else { InjectionFailure::Reported },
-        wait_for_gtid_timeout: Duration::from_secs(timeout.unwrap_or(0).into()),
+        wait_for_gtid_timeout: timeout.unwrap_or_default(),
     })
 }

@@ -3,7 +3,7 @@
 use super::{
     fabric, failover, filters, gtid_injection, monitor,
     object::{Field, Object, listed},
-    pool,
+    pool, primary_budget,
     roster::Roster,
     server::Defaults,
     server_list::{self, ServerList, Used},
@@ -12,8 +12,8 @@ use super::{
     tls, tokens, transient_errors, xa,
 };
 use crate::{
-    Charset, Compat, Fabric, Failover, GtidInjection, Monitor, OwnFilters, PoolSettings, Role, Section, Server,
-    Settings, Tls, TokenSettings, TrxStickiness, Xa,
+    Charset, Compat, Fabric, Failover, GtidInjection, Monitor, OwnFilters, PoolSettings, PrimaryBudget, Role, Section,
+    Server, Settings, Tls, TokenSettings, TrxStickiness, Xa,
     path::Path,
     raw::Member,
     read,
@@ -34,6 +34,7 @@ const KEYS: &[&str] = &[
     "filters",
     "pool",
     "monitor",
+    "primary_budget",
     "tls",
     "token",
     "init",
@@ -60,6 +61,7 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
     let switches = outer.clone().or(&settings).resolve();
     let pool = pool::lower(report, object.get("pool").as_ref(), PoolSettings::default());
     let monitor = monitor::lower(report, object.get("monitor").as_ref());
+    let primary_budget = primary_budget::lower(report, object.get("primary_budget").as_ref());
     let tls = tls::lower(report, object.get("tls").as_ref(), &Tls::default());
 
     let defaults = Defaults { pool, tls: &tls };
@@ -106,6 +108,7 @@ pub(super) fn lower(report: &mut Report<'_>, member: &Member<'_>, outer: &Settin
         init,
         gtid_injection: later.gtid_injection,
         monitor,
+        primary_budget,
         xa: later.xa,
         fabric: later.fabric,
         pool,
@@ -136,6 +139,7 @@ fn empty(report: &Report<'_>, member: &Member<'_>) -> Section {
         init: Vec::new(),
         gtid_injection: None,
         monitor: Monitor::default(),
+        primary_budget: PrimaryBudget::default(),
         xa: None,
         fabric: None,
         pool: PoolSettings::default(),
@@ -174,20 +178,15 @@ fn later(report: &mut Report<'_>, section: &Object<'_>, localhost: Localhost) ->
     });
     counted("xa", &mut |report, field| {
         later.xa = xa::lower(report, field, localhost);
-        report.add(field.at_key(), Problem::warning(not_yet(field)));
     });
     if let Some(field) = &fabric {
         later.fabric = fabric::lower(report, field);
         later.gtid_injection = None;
         later.xa = None;
         // Its servers come from elsewhere, so the section would be another one without it.
-        report.add(field.at_key(), Problem::error(not_yet(field)));
+        report.add(field.at_key(), Problem::error("`fabric` is not supported yet"));
     }
     later
-}
-
-fn not_yet(field: &Field<'_>) -> String {
-    format!("`{}` is not supported yet", field.key)
 }
 
 fn servers(

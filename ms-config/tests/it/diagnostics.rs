@@ -34,7 +34,6 @@ fn all_problems_are_reported_at_once_in_the_order_of_the_file() {
             ms.json:10:54: error: shop.failover.max_retries: Invalid value '-1' for max_retries. Stopping; accepted: a whole number from 0 to 65535, where 0 means no limit
             ms.json:12:5: warning: shop.lazy_connections: duplicate key; this value replaces the one at 11:5
             ms.json:14:22: error: blog.master: `master` must be a list of servers; accepted: an object or an array of servers, each an object with at least `host`
-            ms.json:14:49: warning: blog.xa: `xa` is not supported yet
         "#]],
     );
 }
@@ -54,7 +53,7 @@ fn a_message_is_one_line_whatever_a_key_holds() {
     check(
         "{\"shop\": {\"master\": [{\"host\": \"a\"}], \"slave\": [], \"a\\n\\u001b[2J\": 1, \"filters\": [\"\\r\"]}}",
         &expect![[r#"
-            ms.json:1:51: warning: shop["a\n\u{1b}[2J"]: unknown key `a\n\u{1b}[2J` is ignored; accepted: `master`, `primary`, `primaries`, `slave`, `replica`, `replicas`, `lazy_connections`, `server_charset`, `failover`, `master_on_write`, `trx_stickiness`, `filters`, `pool`, `monitor`, `tls`, `token`, `init`, `read_functions`, `retry_reads`, `transient_error`, `global_transaction_id_injection`, `xa`, `fabric`, `enable`, `multi_master`, `disable_rw_split`, `force_config_usage`, `collect_statistics`, `compat`, `mode`
+            ms.json:1:51: warning: shop["a\n\u{1b}[2J"]: unknown key `a\n\u{1b}[2J` is ignored; accepted: `master`, `primary`, `primaries`, `slave`, `replica`, `replicas`, `lazy_connections`, `server_charset`, `failover`, `master_on_write`, `trx_stickiness`, `filters`, `pool`, `monitor`, `primary_budget`, `tls`, `token`, `init`, `read_functions`, `retry_reads`, `transient_error`, `global_transaction_id_injection`, `xa`, `fabric`, `enable`, `multi_master`, `disable_rw_split`, `force_config_usage`, `collect_statistics`, `compat`, `mode`
             ms.json:1:82: error: shop.filters[0]: Unknown filter '\r' . Stopping; accepted: `random`, `roundrobin`, `user`, `user_multi`, `table`, `quality_of_service`, `node_groups`, or a filter of the program's own that it registers (`Builder::filter`)
         "#]],
     );

@@ -44,6 +44,17 @@ fn both_spellings_of_the_manual_say_whether_errors_are_reported() {
 }
 
 #[test]
+fn the_timeout_may_be_less_than_a_second() {
+    for (value, milliseconds) in
+        [("0.25", 250), ("\"0.05\"", 50), ("1.5", 1500), ("0.0004", 0), ("65534.9996", 65_535_000), ("2.0", 2000)]
+    {
+        let timeout = settings(&format!(r#"{{"wait_for_gtid_timeout": {value}}}"#)).wait_for_gtid_timeout;
+        assert_eq!(timeout, Duration::from_millis(milliseconds), "{value}");
+    }
+    refused(&with(r#"{"wait_for_gtid_timeout": 65536.5}"#), "must be less than 65536");
+}
+
+#[test]
 fn the_timeout_has_a_range() {
     let text = "'wait_for_gtid_timeout' from 'global_transaction_id_injection' must be";
     refused(&with(r#"{"wait_for_gtid_timeout": -1}"#), &format!("{text} greater or equal than zero"));

@@ -7,6 +7,7 @@ mod failover;
 mod filters;
 mod gtid_injection;
 mod monitor; // how far replicas trail
+mod primary_budget; // how many reads a primary answers for them
 mod properties; // what holds for any text
 mod scenarios; // what conformance expects of keys that cannot run yet
 mod section; // switches, texts, character sets

@@ -2,7 +2,7 @@ use std::num::NonZeroU16;
 
 use ms_config::{Config, MySqlStore, Retries, Secret, StateStore, StoreBackend, Xa, XaGarbageCollection, XaOnClose};
 
-use super::{accepted, refused, rendered, warned};
+use super::{accepted, refused, rendered};
 
 #[test]
 fn an_open_transaction_is_rolled_back_unless_configured() {
@@ -110,7 +110,7 @@ fn the_address_of_localhost_is_needed_when_a_server_is_there() {
     refused(&local(""), missing);
     refused(&local(r#", "participant_localhost_ip": """#), missing);
     refused(&local(r#", "participant_localhost_ip": []"#), list);
-    warned(&local(r#", "participant_localhost_ip": "10.0.0.9""#), "not supported yet");
+    accepted(&local(r#", "participant_localhost_ip": "10.0.0.9""#));
 }
 
 #[test]
@@ -131,7 +131,6 @@ fn all_problems_are_reported_at_once() {
     assert_eq!(
         paths,
         [
-            "",
             ".rollback_on_close",
             ".state_store.mysql.port",
             ".state_store.mysql.participant_table",
@@ -155,12 +154,12 @@ fn with_collection(value: &str) -> String {
 
 #[track_caller]
 fn settings(value: &str) -> Xa {
-    warned(&with(value), "`xa` is not supported yet").xa.expect("the settings")
+    accepted(&with(value)).xa.expect("the settings")
 }
 
 #[track_caller]
 fn collection(value: &str) -> XaGarbageCollection {
-    warned(&with_collection(value), "`xa` is not supported yet").xa.expect("the settings").garbage_collection
+    accepted(&with_collection(value)).xa.expect("the settings").garbage_collection
 }
 
 #[track_caller]

@@ -29,6 +29,7 @@ pub struct Sim {
     pub transaction: Transaction,
     pub level: Option<Quality>,
     pub must_see: MustSee,
+    pub group: Option<&'static str>,
     pub stays: Option<ServerIx>,
     /// What a fetch finds out.
     pub fetched: BTreeMap<ServerIx, ServerState>,
@@ -96,6 +97,7 @@ impl Sim {
             level: None,
             must_see: MustSee::Unknown,
             stays: None,
+            group: None,
             fetched: BTreeMap::new(),
             fetches: 0,
             tables: Tables::NotAsked,
@@ -176,6 +178,7 @@ impl Sim {
         request.level = self.level;
         request.must_see = self.must_see;
         request.stays = self.stays;
+        request.group = self.group;
         request.tables = self.tables;
 
         let first_primary = self.router.topology().list(ms_filters::Role::Primary).first().copied();

@@ -231,3 +231,20 @@ fn the_grant_has_the_words_of_the_version() {
     assert_eq!(grant("10.4.1-MariaDB"), "GRANT REPLICATION CLIENT ON *.* TO 'app'@'%'");
     assert_eq!(grant("10.11.19-MariaDB"), "GRANT SLAVE MONITOR ON *.* TO 'app'@'%'");
 }
+
+#[test]
+fn what_was_applied_is_compared_with_what_the_source_has() {
+    let uuid = "3e11fa47-71ca-11e1-9e33-c80aa9429562";
+    let check = |answer: Answer, version: &str, source: Option<&str>, expected| {
+        let position = StatusQuery::new(version).read_whole_position(Some(&[source]));
+        let applied = status(&[answer]);
+        assert_eq!(applied.applied().covers(&position), expected, "{source:?}");
+    };
+    check(Answer::mysql(), "9.7.0", Some(&format!("{uuid}:1-9")), crate::Coverage::Reached);
+    check(Answer::mysql(), "9.7.0", Some(&format!("{uuid}:1-10")), crate::Coverage::Behind);
+    check(Answer::mysql(), "9.7.0", Some(""), crate::Coverage::Reached);
+    check(Answer::mariadb(), "10.11.6-MariaDB", Some("0-1-42"), crate::Coverage::Reached);
+    check(Answer::mariadb(), "10.11.6-MariaDB", Some("0-1-43"), crate::Coverage::Behind);
+    check(Answer::mariadb(), "10.11.6-MariaDB", Some("0-2-42"), crate::Coverage::Unknown);
+    check(Answer::mariadb().null("Gtid_Slave_Pos"), "10.11.6-MariaDB", Some("0-1-1"), crate::Coverage::Unknown);
+}

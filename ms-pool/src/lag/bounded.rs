@@ -7,13 +7,14 @@ use ms_filters::ServerIx;
 use ms_gtid::replica::{Heartbeat, Lag, StatusQuery};
 use tokio::{
     runtime::Handle,
-    time::{Instant, timeout_at},
+    time::{Instant, sleep, timeout_at},
 };
 
 use super::{
     ask::{self, LIMIT, first, with},
-    known::{Ask, Asking, Lags},
+    known::{Ask, Asking, Lags, USEFUL},
     pace::Cost,
+    source::{self, Proof},
 };
 use crate::{
     Cluster, Counter,
@@ -24,6 +25,10 @@ use crate::{
 
 /// How long to wait for a connection where all are in use: somebody may hold the last one and wait for the answer.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// What the primary had is asked for again when it was asked for longer ago than this part of a bound.
+const YOUNG: u32 = 8;
+/// When a replica is asked again that lacks what the primary has and does not know it.
+const ON_ITS_WAY: [Duration; 2] = [Duration::from_millis(10), Duration::from_millis(50)];
 /// How long a server is left alone that could not be asked.
 const PAUSE: Duration = Duration::from_secs(1);
 /// The same, when the account may not ask.
@@ -43,7 +48,7 @@ pub(super) fn known(
         return None;
     }
     for (server, _) in looks.iter().filter(|(_, it)| it.ask != Ask::No) {
-        start(cluster, *server);
+        start(cluster, *server, within);
     }
     Some(looks.into_iter().filter_map(|(server, it)| Some((server, it.bound?))).collect())
 }
@@ -62,7 +67,7 @@ pub(super) async fn fetch(
     let until = Instant::now() + LIMIT;
     for &server in replicas {
         if lags.look(server, within, Instant::now()).ask != Ask::No {
-            start(cluster, server);
+            start(cluster, server, within);
         }
     }
     let will_do = |bound: Duration| within.is_none_or(|within| bound < within);
@@ -92,7 +97,7 @@ pub(super) async fn fetch(
 }
 
 /// Has a server asked on the side, unless somebody does already or it is too early.
-fn start(cluster: &Cluster, server: ServerIx) {
+fn start(cluster: &Cluster, server: ServerIx, within: Option<Duration>) {
     let Ok(runtime) = Handle::try_current() else { return };
     if cluster.member(server).pool.is_avoided() {
         return;
@@ -101,7 +106,8 @@ fn start(cluster: &Cluster, server: ServerIx) {
     let Some(asking) = cluster.inner.lags.begin(server) else { return };
     let cluster = cluster.clone();
     runtime.spawn(async move {
-        let news = asked(&cluster, server, &asking).await;
+        let young = within.unwrap_or(USEFUL) / YOUNG;
+        let news = asked(&cluster, server, &asking, young).await;
         drop(asking);
         if let Some(news) = news {
             cluster.inner.hooks.warn(format!(
@@ -113,7 +119,7 @@ fn start(cluster: &Cluster, server: ServerIx) {
 }
 
 /// Asks a server; returns trouble that nobody was told of yet.
-async fn asked(cluster: &Cluster, server: ServerIx, asking: &Asking) -> Option<String> {
+async fn asked(cluster: &Cluster, server: ServerIx, asking: &Asking, young: Duration) -> Option<String> {
     let pool = &cluster.member(server).pool;
     let patience = if pool.is_full() { PATIENCE } else { LIMIT };
     let mut lease = match pool.lease(Instant::now() + patience).await {
@@ -125,9 +131,15 @@ async fn asked(cluster: &Cluster, server: ServerIx, asking: &Asking) -> Option<S
         }
     };
     let identity = Arc::clone(lease.identity());
+    // Before the replica is asked: so there is time for what is on its way.
+    let proof = match cluster.inner.lags.heartbeat {
+        None => source::look(cluster, young).await,
+        Some(_) => Ok(Proof::None),
+    };
     let at = Instant::now();
-    match one(cluster, asking, &mut lease).await {
-        Ok((lag, cost)) => asking.learn(&identity, lag, at, cost),
+    match one(cluster, asking, &mut lease, at, proof).await {
+        Ok((Ok(lag), cost)) => asking.learn(&identity, lag, at, cost),
+        Ok((Err(trouble), _)) => asking.failed(trouble, PAUSE),
         Err(error) => {
             let forbidden = server_error(&error).is_some_and(|it| matches!(it.number(), 1142 | 1143 | 1146 | 1227));
             let mut trouble = format!("it could not be asked how far it trails (error {})", code(&error));
@@ -141,17 +153,23 @@ async fn asked(cluster: &Cluster, server: ServerIx, asking: &Asking) -> Option<S
     }
 }
 
-/// What the server says, as exactly as it can.
-async fn one(cluster: &Cluster, asking: &Asking, lease: &mut Lease) -> Result<(Lag, Cost), sqlx::Error> {
+/// What the server says, as exactly as it can; or why that cannot be believed.
+async fn one(
+    cluster: &Cluster,
+    asking: &Asking,
+    lease: &mut Lease,
+    at: Instant,
+    proof: Result<Proof, String>,
+) -> Result<(Result<Lag, String>, Cost), sqlx::Error> {
     if let Some(heartbeat) = &cluster.inner.lags.heartbeat {
         cluster.count(Counter::LagAsked, 1);
         let first = first(lease, heartbeat.sql()).await?;
-        return Ok((with(first.as_ref(), Heartbeat::read), Cost::One));
+        return Ok((Ok(with(first.as_ref(), Heartbeat::read)), Cost::One));
     }
     let identity = Arc::clone(lease.identity());
     let query = StatusQuery::new(&identity.version);
     cluster.count(Counter::LagAsked, 1);
-    let status = ask::status(lease).await?;
+    let mut status = ask::status(lease).await?;
     let (mut lag, mut cost) = (status.lag(), Cost::One);
     if asking.may_refine(&identity) && query.finer(&status).is_some() {
         cluster.count(Counter::LagAsked, 1);
@@ -168,7 +186,29 @@ async fn one(cluster: &Cluster, asking: &Asking, lease: &mut Lease) -> Result<(L
         let count = row.as_ref().and_then(|row| row.get(1)?.as_deref()?.parse().ok());
         count.into_iter().for_each(|count| asking.count(count, cost));
     }
-    Ok((lag, cost))
+    if lag != Lag::at_most(Duration::ZERO) {
+        return Ok((Ok(lag), cost));
+    }
+    match proof {
+        Ok(Proof::Possible) => {}
+        Ok(Proof::None) => return Ok((Ok(lag), cost)),
+        Err(trouble) => return Ok((Err(trouble), cost)),
+    }
+    // It says that it lacks nothing. What it was just written may be on its way.
+    for pause in ON_ITS_WAY {
+        if let Some(lag) = source::proven(cluster, status.applied(), at) {
+            return Ok((Ok(lag), cost));
+        }
+        sleep(pause).await;
+        cluster.count(Counter::LagAsked, 1);
+        cost = Cost::Two;
+        status = ask::status(lease).await?;
+        if status.lag() != Lag::at_most(Duration::ZERO) {
+            // It is being sent what it lacks, and knows by now how old that is.
+            return Ok((Ok(status.lag()), cost));
+        }
+    }
+    Ok((Ok(source::proven(cluster, status.applied(), at).unwrap_or(Lag::Unproven)), cost))
 }
 
 async fn account(lease: &mut Lease) -> Option<String> {

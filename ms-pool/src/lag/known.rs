@@ -23,16 +23,21 @@ use ms_filters::ServerIx;
 use ms_gtid::replica::{Behind, Heartbeat, Lag};
 use tokio::{sync::Notify, time::Instant};
 
-use super::pace::{Cost, Pace, refresh_after};
+use super::{
+    pace::{Cost, Pace, refresh_after},
+    source::Source,
+};
 use crate::probe::{Identity, ServerKey};
 
 /// What is of use where nobody says what is.
-const USEFUL: Duration = Duration::from_secs(10);
+pub(super) const USEFUL: Duration = Duration::from_secs(10);
 
 /// The lags of a cluster's servers.
 pub(crate) struct Lags {
     /// Asked in place of the server's own idea.
     pub(crate) heartbeat: Option<Heartbeat>,
+    /// What replicas are compared with that say that they lack nothing.
+    pub(super) source: Source,
     /// What times count from.
     born: Instant,
     /// By [`ServerIx`].
@@ -92,7 +97,7 @@ impl Lags {
             let state = State { sighting: None, asking: false, pace, said: None, coarse: None };
             Arc::new(Trail { state: Mutex::new(state), answered: Notify::new() })
         };
-        Self { heartbeat, born: Instant::now(), trails: (0..servers).map(trail).collect() }
+        Self { heartbeat, source: Source::default(), born: Instant::now(), trails: (0..servers).map(trail).collect() }
     }
 
     pub(super) fn trail(&self, server: ServerIx) -> &Arc<Trail> {

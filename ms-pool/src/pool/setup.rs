@@ -12,7 +12,6 @@ use futures_util::TryStreamExt;
 use sqlx_core::executor::Executor;
 use sqlx_core::sql_str::AssertSqlSafe;
 use sqlx_mysql::{MySqlConnection, MySqlRow};
-use tokio::time::Instant;
 
 use super::target::{Belt, Dial, Target};
 use crate::error::{Error, server_error};
@@ -96,7 +95,7 @@ impl Setup {
             answer => answer,
         };
         let row = answer.map_err(|failed| self.explain(failed, target))?;
-        row.as_ref().and_then(|row| Identity::read(row, Instant::now())).ok_or_else(|| Error::Setup {
+        row.as_ref().and_then(Identity::read).ok_or_else(|| Error::Setup {
             server: Arc::clone(&target.server),
             statement: "the probe".into(),
             source: sqlx::Error::Protocol("the answer is not what was asked for".to_owned()),

@@ -8,7 +8,7 @@ use tokio::time::{Instant, sleep};
 use super::{
     Must, Stays, Written, ask,
     ask::Asked,
-    lost, pay,
+    budget, lost, pay,
     wait::{nudge, wait},
 };
 use crate::{
@@ -64,7 +64,8 @@ pub(crate) fn forget(cluster: &Cluster, slots: &Slots, server: ServerIx) {
 ///
 /// # Errors
 ///
-/// [`Error::PositionLost`], once, when a write died with its primary.
+/// [`Error::PositionLost`], once, when a write died with its primary; [`Error::BudgetSpent`] when none has it and the caller wants
+/// no more of the primary than its budget.
 ///
 /// # Cancel safety
 ///
@@ -80,9 +81,25 @@ pub(crate) async fn fetch(
         classic(cluster, core, slots, replicas, &written).await;
         return Ok(());
     };
+    let stayed = core.facts.must.as_ref().and_then(|must| must.stays.clone());
     let fetched = strict(cluster, core, slots, replicas, &written, as_of).await;
-    core.facts.must = Some(written.must_as_of(as_of));
-    fetched
+    let must = core.facts.must.insert(written.must_as_of(as_of));
+    fetched?;
+    let mut alive = replicas.iter().filter(|it| alive_at(cluster, **it)).peekable();
+    // Where none can be reached nobody trails; what to do then is a matter of failover.
+    if alive.peek().is_some() && !alive.any(|it| look(cluster, must, *it) == Freshness::Reached) {
+        budget::stand_in(cluster, core)?;
+        if let Some(stayed) = stayed.filter(|it| core.facts.is_stale() && alive_at(cluster, it.server)) {
+            // The past, but not a past before what it has seen.
+            written.reads_from(stayed.server, &stayed.identity);
+            core.facts.must = Some(written.must_as_of(as_of));
+        }
+    }
+    Ok(())
+}
+
+fn alive_at(cluster: &Cluster, server: ServerIx) -> bool {
+    !cluster.member(server).pool.is_avoided()
 }
 
 async fn strict(

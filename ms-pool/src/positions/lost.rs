@@ -9,7 +9,10 @@ use ms_filters::{Role, ServerIx};
 use ms_gtid::{Position, source::Server};
 use tokio::time::{Duration, Instant};
 
-use super::{Must, Written, ask, pay::told};
+use super::{
+    Must, Written, ask,
+    pay::{pay, told},
+};
 use crate::{
     Cluster, Error,
     pool::{Lease, Phase},
@@ -54,6 +57,44 @@ pub(super) async fn check(
     written.give_up(&lost);
     let lost = Err(Error::PositionLost { server: Arc::clone(pool.server()), lost: lost.to_string().into() });
     told(cluster, written, lost)
+}
+
+/// Whether a read, or a transaction, is about to run on a primary that may lack what it has to see: another one than that was written on, or
+/// another run of it.
+#[inline]
+pub(crate) fn is_away(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
+    cluster.inner.rules.is_strict()
+        && core.trx.bound().is_none()
+        && cluster.member(server).role == Role::Primary
+        && core
+            .written(cluster)
+            .is_some_and(|written| slots.get(server).is_some_and(|slot| written.is_away_at(slot.lease.identity())))
+}
+
+/// Compares what must be seen with what that primary has.
+///
+/// # Errors
+///
+/// [`Error::PositionLost`], once, when something is not there.
+///
+/// # Cancel safety
+///
+/// Safe for the pool; what was not compared is compared by the next one.
+pub(crate) async fn arrive(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &mut Slots,
+    server: ServerIx,
+) -> Result<(), Error> {
+    let (Some(written), Some(slot)) = (core.written(cluster).cloned(), slots.get(server)) else { return Ok(()) };
+    let here = Arc::clone(slot.lease.identity());
+    let Some(as_of) = written.must().map(|must| must.as_of) else { return Ok(()) };
+    let told = match pay(cluster, core, slots, &written, as_of).await {
+        Ok(_) => check(cluster, core, slots, &written, &written.must_as_of(as_of)).await,
+        lost => lost.map(drop),
+    };
+    written.arrives(&here);
+    told
 }
 
 /// What the server lacks, nothing where it cannot tell; `None` when the connection broke.

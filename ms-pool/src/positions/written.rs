@@ -41,6 +41,8 @@ struct State {
     /// Counts what was owed so far: the time by which a reader tells what came before it.
     now: u64,
     stays: Option<Stays>,
+    /// The primary that all of it was written on, or compared with. (What was handed over may be of another one.)
+    home: Option<Arc<Identity>>,
     /// Something was written that `on_commit` has not counted, so that no position of configured SQL includes it.
     uncounted: bool,
     /// How often that came about.
@@ -156,6 +158,7 @@ impl Written {
     pub(crate) fn owe(&self, mut debt: Debt) {
         let mut state = self.state();
         (debt.since, debt.latest) = (state.now, state.now);
+        state.home.get_or_insert_with(|| Arc::clone(&debt.identity));
         state.now += 1;
         if debt.by.is_none() {
             state.stays = None;
@@ -237,6 +240,22 @@ impl Written {
     pub(crate) fn reads_from(&self, server: ServerIx, identity: &Arc<Identity>) {
         self.state().stays = Some(Stays { server, identity: Arc::clone(identity) });
         self.any.store(true, Ordering::Release);
+    }
+
+    /// A read there has come to nothing, and its answer was not seen; unless others have read there as well.
+    pub(crate) fn unsees(&self, server: ServerIx) {
+        self.state().debts.retain(|it| it.server != server || it.by.is_some() || it.since != it.latest);
+    }
+
+    /// Whether a primary is another one than what must be seen was written on, so that it may lack some of it.
+    #[inline]
+    pub(crate) fn is_away_at(&self, primary: &Identity) -> bool {
+        !self.is_nothing() && self.state().home.as_ref().is_some_and(|home| home.is_surely_another(primary))
+    }
+
+    /// All of it was compared with what this primary has.
+    pub(super) fn arrives(&self, primary: &Arc<Identity>) {
+        self.state().home = Some(Arc::clone(primary));
     }
 
     /// It has left the replica it read from; what that one had is in the position.

@@ -1,6 +1,7 @@
 use super::*;
 
-const MARIADB: [&str; 10] = ["7", "10.11.6-MariaDB-log", "2", "3307", "db1", "1", "STRICT_TRANS_TABLES", "", "", "90"];
+const MARIADB: [&str; 11] =
+    ["7", "10.11.6-MariaDB-log", "2", "3307", "db1", "1", "STRICT_TRANS_TABLES", "", "", "90", "1700000000"];
 
 #[test]
 fn mariadb_is_known_by_number_port_and_host() {
@@ -32,8 +33,8 @@ fn the_plain_probe_is_enough() {
 
 #[test]
 fn a_row_of_something_else_is_not_an_identity() {
-    assert!(Identity::from_columns(|_| None, Instant::now()).is_none());
-    assert!(Identity::from_columns(|_| Some("one".to_owned()), Instant::now()).is_none());
+    assert!(Identity::from_columns(|_| None).is_none());
+    assert!(Identity::from_columns(|_| Some("one".to_owned())).is_none());
 }
 
 #[test]
@@ -46,26 +47,33 @@ fn read_only_has_many_spellings() {
 }
 
 #[test]
-fn a_restart_is_seen_in_the_uptime() {
-    run(100, 0, 100, true);
-    run(100, 10, 110, true);
-    run(100, 10, 109, true); // Whole seconds on their side.
-    run(100, 10, 108, true);
-    run(100, 10, 4, false);
-    run(100, 1000, 900, false);
+fn a_restart_is_seen_in_the_second_of_the_start() {
+    check_run(("90", "1700000000"), ("90", "1700000000"), true);
+    check_run(("90", "1700000000"), ("190", "1700000100"), true);
+    check_run(("90", "1700000000"), ("91", "1700000001.250000"), true);
+    // It was away for a second.
+    check_run(("90", "1700000000"), ("0", "1700000001"), false);
+    check_run(("0", "1700000000"), ("0", "1700000001"), false);
+    // Its clock was set back by an hour, which makes its uptime less than nothing.
+    check_run(("90", "1700000000"), ("-3420", "1699996490"), false);
+    check_run(("9000", "1700000000"), ("5400", "1699996400"), true);
 }
 
+/// Uptime and time of two connections to one server.
 #[track_caller]
-fn run(uptime: u64, later: u64, uptime_later: u64, same: bool) {
-    let now = Instant::now();
-    let first = Started { uptime: Duration::from_secs(uptime), seen: now };
-    let seen = now + Duration::from_secs(later);
-    let second = Started { uptime: Duration::from_secs(uptime_later), seen };
-    assert_eq!((first.same_run(second), second.same_run(first)), (same, same));
+fn check_run(first: (&str, &str), second: (&str, &str), same: bool) {
+    let identity = |(uptime, now): (&str, &str)| {
+        let mut row = MARIADB;
+        (row[9], row[10]) = (uptime, now);
+        read(&row)
+    };
+    assert_eq!(identity(first).is_same_run(&identity(second)), same);
+    let known = identity(second).started.is_some();
+    assert_eq!(identity(first).is_surely_another(&identity(second)), !same && known);
 }
 
 /// The empty string stands for NULL.
 fn read(row: &[&str]) -> Identity {
     let column = |ix: usize| row.get(ix).filter(|it| !it.is_empty()).map(|it| (*it).to_owned());
-    Identity::from_columns(column, Instant::now()).unwrap()
+    Identity::from_columns(column).unwrap()
 }

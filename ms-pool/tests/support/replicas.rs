@@ -42,6 +42,17 @@ pub async fn insert<'c>(executor: impl Executor<'c, Database = MySql>, table: &s
     sqlx::query(AssertSqlSafe(sql)).execute(executor).await.unwrap();
 }
 
+/// What the server behind `url` has counted since its start: `Questions`, `Com_select` and the like, summed. Asking counts as well.
+pub async fn counted(url: &str, names: &[&str]) -> u64 {
+    let table = if is_mariadb() { "information_schema.GLOBAL_STATUS" } else { "performance_schema.global_status" };
+    let names = names.join("', '");
+    support::number(
+        url,
+        &format!("SELECT CAST(SUM(VARIABLE_VALUE) AS UNSIGNED) FROM {table} WHERE VARIABLE_NAME IN ('{names}')"),
+    )
+    .await
+}
+
 /// The port of a URL.
 pub fn port(url: &str) -> u16 {
     support::address(url).1

@@ -19,7 +19,7 @@ use xtask::{
 };
 
 use self::{
-    list::{Catcher, MISTAKES, Mistake},
+    list::{Catcher, Mistake, mistakes},
     scratch::Scratch,
 };
 use crate::{
@@ -62,10 +62,10 @@ enum Outcome {
 pub(crate) async fn run(args: &Args) -> Result<bool, Failed> {
     let mut screen = Screen::stdout();
     let wanted = |it: &&Mistake| args.only.as_ref().is_none_or(|only| it.name.contains(only));
-    let mistakes: Vec<_> = MISTAKES.iter().filter(wanted).collect();
+    let wanted: Vec<_> = mistakes().filter(wanted).collect();
     let columns = [Column::Text("mistake"), Column::Text("caught by"), Column::Name("outcome")];
     if args.list {
-        let rows = mistakes.iter().map(|it| [text(it.name), text(catcher(it.caught_by)), text("")]);
+        let rows = wanted.iter().map(|it| [text(it.name), text(catcher(it.caught_by)), text("")]);
         screen.table(columns, rows)?;
         return Ok(true);
     }
@@ -73,7 +73,7 @@ pub(crate) async fn run(args: &Args) -> Result<bool, Failed> {
     let scratch = Scratch::refresh(&cargo::folder())?;
     let mut rows = Vec::new();
     let mut all = true;
-    for mistake in mistakes {
+    for mistake in wanted {
         let step = progress.step(mistake.name);
         let outcome = meet(mistake, &scratch, args, &progress).await;
         for edit in mistake.edits {

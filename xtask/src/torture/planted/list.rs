@@ -3,6 +3,13 @@
 //! A mistake is an edit of the source, small enough to be made by somebody tired. Where two places guard the same thing a mistake
 //! has to be made in both to show; then both edits stand here.
 
+mod xa; // in two-phase commit
+
+/// Every mistake.
+pub(super) fn mistakes() -> impl Iterator<Item = &'static Mistake> {
+    MISTAKES.iter().chain(xa::MISTAKES)
+}
+
 /// A mistake that somebody could make.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Mistake {
@@ -40,7 +47,7 @@ const UNPROVEN: Edit = Edit {
     to: "|| slots.get(server).is_some()",
 };
 
-pub(super) const MISTAKES: &[Mistake] = &[
+const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "wrong rung: the history is asked where the account may not read it",
         edits: &[Edit {
@@ -125,16 +132,16 @@ pub(super) const MISTAKES: &[Mistake] = &[
     Mistake {
         name: "who answers behind the name is not looked at",
         edits: &[UNPROVEN],
-        caught_by: Catcher::Torture(60),
+        caught_by: Catcher::Cluster("cluster_swapped_faults", "who_answers_now_is_asked_what_it_has"),
     },
     Mistake {
         name: "a read is sent again to whoever answers at the name now",
         edits: &[Edit {
             file: "ms-pool/src/run.rs",
-            from: "Ok(()) if is_proven(&session.cluster, &session.core, &session.slots, server) => routed,",
-            to: "Ok(()) if is_proven(&session.cluster, &session.core, &session.slots, server) || true => routed,",
+            from: "Ok(()) if will_do(&session.cluster, &session.core, &session.slots, server) => routed,",
+            to: "Ok(()) if will_do(&session.cluster, &session.core, &session.slots, server) || true => routed,",
         }],
-        caught_by: Catcher::Torture(90),
+        caught_by: Catcher::Cluster("cluster_swapped_faults", "a_read_is_not_sent_again_to_somebody_else_as_it_is"),
     },
     Mistake {
         name: "a scope stays on a name, and not on a server",
@@ -143,7 +150,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
             from: "stays.server == server && !stays.identity.is_same_run(lease.identity())",
             to: "stays.server == server && false && !stays.identity.is_same_run(lease.identity())",
         }],
-        caught_by: Catcher::Torture(60),
+        caught_by: Catcher::Cluster("cluster_swapped_faults", "a_scope_stays_on_a_server_and_not_on_a_name"),
     },
     Mistake {
         name: "read view ignored: with autocommit off each statement chooses its server",
@@ -168,7 +175,37 @@ pub(super) const MISTAKES: &[Mistake] = &[
             from: "found.filter(|it| !it.is_empty())",
             to: "found.filter(|it| !it.is_empty() && false)",
         }],
-        caught_by: Catcher::Torture(60),
+        caught_by: Catcher::Cluster("cluster_lost_faults", "a_position_is_compared_with_what_the_new_primary_has"),
+    },
+    Mistake {
+        name: "lost position trusted: who gets to the new primary by a hint compares nothing",
+        edits: &[Edit {
+            file: "ms-pool/src/positions/written.rs",
+            from: "is_some_and(|home| home.is_surely_another(primary))",
+            to: "is_some_and(|home| home.is_surely_another(primary) && false)",
+        }],
+        caught_by: Catcher::Cluster("cluster_lost_faults", "a_read_on_the_new_primary_is_told_what_it_lacks_once"),
+    },
+    Mistake {
+        name: "a replica is believed that says that it lacks nothing",
+        edits: &[Edit {
+            file: "ms-pool/src/lag/bounded.rs",
+            from: "if lag != Lag::at_most(Duration::ZERO) {",
+            to: "if lag != Lag::at_most(Duration::ZERO) || true {",
+        }],
+        caught_by: Catcher::Cluster("cluster_lag_faults", "a_primary_that_hangs_proves_nothing_faults"),
+    },
+    Mistake {
+        name: "a stale answer where nobody asked for one",
+        edits: &[Edit {
+            file: "ms-pool/src/positions/budget.rs",
+            from: "(false, BeyondBudget::Stale) =>",
+            to: "(false, BeyondBudget::Stale | BeyondBudget::Primary) =>",
+        }],
+        caught_by: Catcher::Cluster(
+            "cluster_budget_faults",
+            "unless_somebody_asks_for_less_the_primary_answers_and_it_is_told_once",
+        ),
     },
 ];
 
@@ -180,7 +217,7 @@ mod tests {
 
     #[test]
     fn every_edit_fits_the_source_once() {
-        for mistake in MISTAKES {
+        for mistake in mistakes() {
             for edit in mistake.edits {
                 let text = fs::read_to_string(xtask::workspace::root().join(edit.file)).unwrap();
                 assert_eq!(text.matches(edit.from).count(), 1, "`{}` in {}", edit.from, edit.file);
@@ -190,7 +227,7 @@ mod tests {
 
     #[test]
     fn every_catcher_exists() {
-        for mistake in MISTAKES {
+        for mistake in mistakes() {
             let (folder, name) = match mistake.caught_by {
                 Catcher::Test([_, package, ..], name) => (*package, name),
                 Catcher::Cluster(_, name) => ("ms-pool", name),
