@@ -109,6 +109,8 @@ impl Random {
                 let drawn = rng.below(u32::try_from(list.len()).unwrap_or(u32::MAX));
                 Verdict::Pick(list[drawn as usize], Reason::Random)
             }
+            // A configured list has each server once.
+            list if even && candidates.is_configured(role) && tried.len() == 1 => draw_but_one(tried[0], list, rng),
             list if even => draw_evenly(tried, list, rng, Reason::Random),
             list => draw(topology, tried, list, rng),
         }
@@ -119,6 +121,20 @@ impl Random {
         if self.draw == Draw::Sticky {
             session.choose(candidates, role, server);
         }
+    }
+}
+
+/// Draws among all but one: what happens to every other read while one of two servers is remembered as failed.
+#[inline]
+fn draw_but_one(tried: ServerIx, list: &[ServerIx], rng: &mut Rng) -> Verdict {
+    let Some(at) = list.iter().position(|it| *it == tried) else {
+        return draw_evenly(&[], list, rng, Reason::Random);
+    };
+    let left = list.len() - 1;
+    let drawn = if left == 1 { 0 } else { rng.below(u32::try_from(left).unwrap_or(u32::MAX)) as usize };
+    match list.get(drawn + usize::from(drawn >= at)) {
+        Some(server) => Verdict::Pick(*server, Reason::Random),
+        None => Verdict::Refuse(Reason::NoneUsable),
     }
 }
 
@@ -153,4 +169,46 @@ fn draw(topology: &Topology, tried: &[ServerIx], list: &[ServerIx], rng: &mut Rn
 
 fn untried<'a>(tried: &'a [ServerIx], list: &'a [ServerIx]) -> impl Iterator<Item = ServerIx> + 'a {
     list.iter().copied().filter(|it| !tried.contains(it))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Server;
+
+    /// Each as likely as the others, also where one or two are left out.
+    #[test]
+    fn those_left_are_drawn_evenly() {
+        check(4, &[], &[0, 1, 2, 3]);
+        for tried in 0..4 {
+            let left: Vec<_> = (0..4).filter(|it| *it != tried).collect();
+            check(4, &[tried], &left);
+        }
+        check(4, &[0, 3], &[1, 2]);
+        check(2, &[1], &[0]);
+        check(1, &[0], &[]);
+        check(3, &[2, 0, 1], &[]);
+        // One of the other side.
+        check(3, &[7], &[0, 1, 2]);
+    }
+
+    #[track_caller]
+    fn check(replicas: u16, tried: &[u16], expected: &[u16]) {
+        let topology = Topology::new((0..replicas).map(|it| Server::replica(format!("r{it}")))).unwrap();
+        let mut candidates = Candidates::default();
+        candidates.reset(&topology);
+        let tried: Vec<_> = tried.iter().map(|it| ServerIx::new(*it)).collect();
+        let among = Among { candidates: &candidates, role: Role::Replica, tried: &tried, topology: &topology };
+        let (mut rng, mut session) = (Rng::from_seed(1), SessionSlot::default());
+        let mut counts = vec![0_usize; usize::from(replicas)];
+        for _ in 0..3_000 {
+            if let Verdict::Pick(server, _) = Random::new().pick(&among, &mut session, &mut rng) {
+                counts[server.index()] += 1;
+            }
+        }
+        for (server, count) in (0..replicas).zip(counts) {
+            let fair = if expected.contains(&server) { 3_000 / expected.len() } else { 0 };
+            assert!(count.abs_diff(fair) <= fair / 8, "{server} was drawn {count} times instead of {fair}");
+        }
+    }
 }
