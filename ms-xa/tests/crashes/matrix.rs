@@ -474,10 +474,10 @@ fn whatever_happens_there_is_one_outcome_and_it_is_the_decided_one() {
     });
     let counts = counts.into_inner().unwrap();
     print!("{}", table(&counts));
-    // Every fault can strike at every point, but for answers and requests that are not on their way.
     assert_eq!(counts.len(), 14);
-    let total: u64 = counts.values().flatten().sum();
-    assert!(total > 100_000, "{total}");
+    for (point, numbers) in &counts {
+        assert!(!numbers.contains(&0), "nothing was tried {}: {numbers:?}", point.name());
+    }
 }
 
 /// When one of them fails the others need not go on.
