@@ -192,8 +192,7 @@ impl Builder {
     /// `xa.state_store`. Needs the feature `xa-sqlite`.
     ///
     /// For services that run on a single machine: all their processes name the same file, on a local disk. It is made when it is
-    /// not there. What a server has prepared that the cluster does not name any more is left
-    /// to a person.
+    /// not there. What a server has prepared that the cluster does not name any more is left to a person.
     ///
     /// ```
     /// # fn main() -> Result<(), ms_pool::Error> {
