@@ -473,7 +473,13 @@ fn finish(builder: Builder, nodes: Vec<Node>, plan: Plan) -> Result<Cluster, Err
     let first = members.first().map_or("", |it| &it.address);
     let tokens = builder.tokens.or(plan.tokens).unwrap_or_else(|| Tokens::new(first));
     let bridges = Bridges::new(servers, builder.sqlx_pool_connections);
-    let globals = Globals::new(plan.xa.as_ref(), plan.store, members.iter().map(|it| &it.pool));
+    let store = plan.store;
+    #[cfg(feature = "xa-sqlite")]
+    let store = match &builder.xa_store {
+        Some(path) => Some(Arc::new(crate::xa::FileStore::new(path)) as Arc<dyn Keeper>),
+        None => store,
+    };
+    let globals = Globals::new(plan.xa.as_ref(), store, members.iter().map(|it| &it.pool));
     let wants_tables = tables::CAN_PARSE && plan.pipeline.wants_tables();
     let router = Router::new(topology, plan.pipeline, plan.failover);
     let roles = router.topology().servers().iter().map(Server::role);

@@ -56,6 +56,8 @@ pub struct Builder {
     pub(crate) filters: Option<Vec<Box<dyn Filter>>>,
     pub(crate) tokens: Option<Tokens>,
     pub(crate) cache_bytes: Option<u64>,
+    #[cfg(feature = "xa-sqlite")]
+    pub(crate) xa_store: Option<std::path::PathBuf>,
 }
 
 /// The functions that filters of the configuration call by name.
@@ -183,6 +185,28 @@ impl Builder {
     /// ```
     pub fn monitor(mut self, monitor: Monitor) -> Self {
         self.monitor = Some(monitor);
+        self
+    }
+
+    /// Keeps what has to survive a crash of global transactions in a file of SQLite instead of on a server; wins over the section's
+    /// `xa.state_store`. Needs the feature `xa-sqlite`.
+    ///
+    /// For services that run on a single machine: all their processes name the same file, on a local disk. It is made when it is
+    /// not there. What a server has prepared that the cluster does not name any more is left to a person.
+    ///
+    /// ```
+    /// # fn main() -> Result<(), ms_pool::Error> {
+    /// let db = ms_pool::Cluster::builder()
+    ///     .primary("mysql://app@10.0.0.1/bank")
+    ///     .xa_store("/var/lib/bank/global-transactions.sqlite")
+    ///     .build()?;
+    /// # drop(db);
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[cfg(feature = "xa-sqlite")]
+    pub fn xa_store(mut self, path: impl Into<std::path::PathBuf>) -> Self {
+        self.xa_store = Some(path.into());
         self
     }
 

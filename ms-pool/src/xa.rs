@@ -22,6 +22,8 @@ use tokio::sync::Semaphore;
 use crate::{Cluster, Error, pool::ServerPool};
 
 mod calls; // the session's calls
+#[cfg(feature = "xa-sqlite")]
+mod file; // what survives a crash, in a file
 mod global; // a session's open transaction
 mod guard; // one as a value
 mod init; // makes the tables of a store
@@ -34,6 +36,8 @@ mod store; // what survives a crash
 mod tables; // where that is written
 mod upkeep; // in the background
 
+#[cfg(feature = "xa-sqlite")]
+pub(crate) use self::file::FileStore;
 pub(crate) use self::{
     global::{Global, check, join_at, lost},
     keeper::Keeper,
