@@ -6,8 +6,7 @@ use ms_pool::{Error, PositionSource, ServerInfo};
 use serde_json::{Value, json};
 
 use crate::{
-    account::AccountArgs,
-    cluster_args::ClusterArgs,
+    ask_args::AskArgs,
     exit::Exit,
     failure::{Failure, chain},
     on_all::{exit, object_of, on_all_once},
@@ -28,14 +27,7 @@ use crate::{
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    cluster: ClusterArgs,
-
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-
-    #[command(flatten)]
-    account: AccountArgs,
+    ask: AskArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -46,11 +38,10 @@ Examples:
 type Outcome = Result<PositionSource, Error>;
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
-    let account = args.account.read()?;
-    let cluster = args.cluster.build(account.apply(args.cluster.builder()))?;
+    let cluster = args.ask.open()?;
     let outcomes = on_all_once(&cluster, async |cluster, server| cluster.position_source(server).await)?;
     let found: Vec<_> = cluster.servers().zip(&outcomes).collect();
-    if args.json {
+    if args.ask.json {
         let servers: Vec<_> = found.iter().map(|(server, outcome)| object(server, outcome)).collect();
         out.json(&object_of(&cluster, &servers))?;
     } else {

@@ -20,6 +20,7 @@ mod exit; // how a command ended
 mod failure; // why it could not do its work
 
 mod account; // who logs in, and where the password is
+mod ask_args; // what commands take that ask servers
 mod assumption; // what `ms explain` pretends about servers
 mod buildable; // sections that are right and cannot be used yet
 mod cluster_args; // which cluster a command is about

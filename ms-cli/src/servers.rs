@@ -9,8 +9,7 @@ use ms_pool::{Cluster, Error, ServerIdentity, ServerInfo};
 use serde_json::{Value, json};
 
 use crate::{
-    account::AccountArgs,
-    cluster_args::ClusterArgs,
+    ask_args::AskArgs,
     exit::Exit,
     failure::{Failure, chain},
     on_all::{exit, object_of, on_all_once},
@@ -29,14 +28,7 @@ use crate::{
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    cluster: ClusterArgs,
-
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-
-    #[command(flatten)]
-    account: AccountArgs,
+    ask: AskArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -49,12 +41,11 @@ Examples:
 type Outcome = Result<(ServerIdentity, Duration), Error>;
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
-    let account = args.account.read()?;
-    let cluster = args.cluster.build(account.apply(args.cluster.builder()))?;
+    let cluster = args.ask.open()?;
     let outcomes = on_all_once(&cluster, ask)?;
 
     let answers: Vec<_> = cluster.servers().zip(&outcomes).collect();
-    if args.json {
+    if args.ask.json {
         let servers: Vec<_> = answers.iter().map(|(server, outcome)| json(server, outcome)).collect();
         out.json(&object_of(&cluster, &servers))?;
     } else {

@@ -4,7 +4,7 @@
 use clap::Subcommand;
 use ms_pool::{Cluster, Error};
 
-use crate::{account::AccountArgs, cluster_args::ClusterArgs, exit::Exit, failure::Failure, out::Out};
+use crate::{ask_args::AskArgs, exit::Exit, failure::Failure, out::Out};
 
 mod gc; // ms xa gc
 mod init; // ms xa init
@@ -44,15 +44,9 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     }
 }
 
-/// The cluster that a command is about.
-fn open(args: &ClusterArgs, account: &AccountArgs) -> Result<Cluster, Failure> {
-    let account = account.read()?;
-    args.build(account.apply(args.builder()))
-}
-
-/// The same, which must have a store.
-fn open_with_store(args: &ClusterArgs, account: &AccountArgs) -> Result<Cluster, Failure> {
-    let cluster = open(args, account)?;
+/// The cluster that a command is about, which must have a store.
+fn open_with_store(args: &AskArgs) -> Result<Cluster, Failure> {
+    let cluster = args.open()?;
     match cluster.xa_tables() {
         Some(_) => Ok(cluster),
         None => Err(Failure::NoStore { section: cluster.section().unwrap_or_default().to_owned() }),

@@ -66,7 +66,9 @@ async fn what_was_committed_is_seen_by_who_committed_it() {
     insert_at(&mut xa, "east").await;
     xa.commit().await.unwrap();
     assert_eq!(count(&scope, &table).await, (5, port(&primary_url())));
-    // Somebody else's position does not cover it.
+    assert!(scope.has_written());
+    scope.token().await.unwrap();
+    // And somebody else who is told.
     let position = scope.position().await.unwrap();
     all_well().await;
     let (seen, at) = count(&db.scope_at(&position), &table).await;

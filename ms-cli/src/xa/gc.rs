@@ -10,8 +10,7 @@ use serde_json::json;
 
 use super::{failed, open_with_store};
 use crate::{
-    account::AccountArgs,
-    cluster_args::ClusterArgs,
+    ask_args::AskArgs,
     exit::Exit,
     failure::Failure,
     out::Out,
@@ -32,9 +31,6 @@ use crate::{
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-
     /// Only transactions of this name; bytes that are no text as `0x…`
     #[arg(long, value_name = "NAME", value_parser = name)]
     gtrid: Option<Name>,
@@ -47,12 +43,8 @@ pub(crate) struct Args {
     #[arg(long)]
     dry_run: bool,
 
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-
     #[command(flatten)]
-    account: AccountArgs,
+    ask: AskArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -74,7 +66,7 @@ fn name(written: &str) -> Result<Name, String> {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
-    let cluster = open_with_store(&args.cluster, &args.account)?;
+    let cluster = open_with_store(&args.ask)?;
     if args.dry_run {
         let list = runtime::block_on(async {
             let list = runtime::interruptible(cluster.xa_list()).await;
@@ -98,7 +90,7 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
 }
 
 fn report(args: &Args, section: Option<&str>, it: &XaCollected, out: &mut Out) -> Result<Exit, Failure> {
-    if args.json {
+    if args.ask.json {
         let left = it.left.iter().map(|it| {
             json!({
                 "gtrid": it.gtrid.to_string(),
@@ -136,7 +128,7 @@ fn plan(args: &Args, section: Option<&str>, list: XaList, out: &mut Out) -> Resu
         it.is_left && args.gtrid.as_ref().is_none_or(|Name(name)| name.as_slice() == it.gtrid.as_bytes())
     };
     let planned: Vec<_> = records.iter().filter(is_meant).map(|it| (it, step(it, args.ignore_max_retries))).collect();
-    if args.json {
+    if args.ask.json {
         let planned = planned.iter().map(|(it, step)| json!({ "gtrid": it.gtrid.to_string(), "would": step }));
         out.json(&json!({ "section": section, "planned": planned.collect::<Vec<_>>() }))?;
         return Ok(Exit::Ok);

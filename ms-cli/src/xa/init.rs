@@ -6,7 +6,7 @@ use ms_pool::XaInitOptions;
 use serde_json::json;
 
 use super::{failed, open_with_store};
-use crate::{account::AccountArgs, cluster_args::ClusterArgs, exit::Exit, failure::Failure, out::Out, runtime};
+use crate::{ask_args::AskArgs, exit::Exit, failure::Failure, out::Out, runtime};
 
 /// Make the tables of a section's store of global transactions
 ///
@@ -22,9 +22,6 @@ use crate::{account::AccountArgs, cluster_args::ClusterArgs, exit::Exit, failure
 #[derive(Debug, clap::Args)]
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
-    #[command(flatten)]
-    cluster: ClusterArgs,
-
     /// Print the statements instead of running them
     #[arg(long, conflicts_with_all = ["force", "json"])]
     print: bool,
@@ -37,12 +34,8 @@ pub(crate) struct Args {
     #[arg(long, requires = "upgrade")]
     force: bool,
 
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-
     #[command(flatten)]
-    account: AccountArgs,
+    ask: AskArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -52,7 +45,7 @@ Examples:
   ms xa init -c ms.json -s shop --upgrade";
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
-    let cluster = open_with_store(&args.cluster, &args.account)?;
+    let cluster = open_with_store(&args.ask)?;
     if args.print {
         let tables = cluster.xa_tables().expect("it has a store");
         let statements = if args.upgrade { tables.replace() } else { tables.create() };
@@ -67,7 +60,7 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     })?;
     let Some(done) = done else { return Ok(Exit::Interrupted) };
     let done = done.map_err(failed)?;
-    if args.json {
+    if args.ask.json {
         out.json(&json!({
             "section": cluster.section(),
             "created": done.created,

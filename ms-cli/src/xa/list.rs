@@ -8,10 +8,8 @@ use ms_pool::{
 };
 use serde_json::{Value, json};
 
-use super::open;
 use crate::{
-    account::AccountArgs,
-    cluster_args::ClusterArgs,
+    ask_args::AskArgs,
     exit::Exit,
     failure::{Failure, chain},
     out::{BAD, DIM, Out},
@@ -34,14 +32,7 @@ use crate::{
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
-    cluster: ClusterArgs,
-
-    /// Print one JSON object
-    #[arg(long)]
-    json: bool,
-
-    #[command(flatten)]
-    account: AccountArgs,
+    ask: AskArgs,
 }
 
 const EXAMPLES: &str = "\
@@ -51,7 +42,7 @@ Examples:
   ms xa list -c ms.json -s shop --json | jq -r '.servers[] | .name as $it | .unknown[]? | \"\\($it): \\(.)\"'";
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
-    let cluster = open(&args.cluster, &args.account)?;
+    let cluster = args.ask.open()?;
     let list = runtime::block_on(async {
         let list = runtime::interruptible(cluster.xa_list()).await;
         cluster.close().await;
@@ -59,7 +50,7 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     })?;
     let Some(list) = list else { return Ok(Exit::Interrupted) };
     let findings = findings(&list);
-    if args.json {
+    if args.ask.json {
         out.json(&object(cluster.section(), &list, &findings))?;
     } else {
         print(out, &list, &findings)?;
