@@ -18,12 +18,7 @@ use relay::Relay;
 use replicas::{all_well, freeze, insert};
 use shop::{Shop, tcp};
 use sqlx::{AssertSqlSafe, Executor, MySql};
-use support::{address, primary_url, replica_url};
-
-fn server_of(url: &str) -> String {
-    let (host, port) = address(url);
-    format!("{host}:{port}")
-}
+use support::{address, primary_url, replica_url, server_of};
 
 /// A cluster whose primary is behind a relay, and a table.
 struct Failing {

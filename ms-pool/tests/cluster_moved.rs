@@ -17,14 +17,9 @@ use ms_pool::{Cluster, Counter, Session, Statistics};
 use relay::Relay;
 use shop::{Shop, tcp};
 use sqlx::Row;
-use support::{address, connections_of, eventually, primary_url, replica_url};
+use support::{address, connections_of, eventually, primary_url, replica_url, server_of};
 
 const STRICT: &str = r#""compat": "strict""#;
-
-fn server_of(url: &str) -> String {
-    let (host, port) = address(url);
-    format!("{host}:{port}")
-}
 
 /// A cluster whose only replica is behind a relay, by an account of its own.
 struct Moving {

@@ -21,7 +21,7 @@ use ms_pool::{Cluster, Counter, ServerState, Statistics};
 use oddity::{OddServer, Oddity};
 use relay::{Relay, Weather};
 use shop::{Shop, closed_port, tcp};
-use support::{address, primary_url, replica_url};
+use support::{address, primary_url, replica_url, server_of};
 use tokio::task::JoinSet;
 
 const LOOP: &str = r#""failover": {"strategy": "loop_before_master", "retry_after_s": 1}"#;
@@ -29,11 +29,6 @@ const LOOP: &str = r#""failover": {"strategy": "loop_before_master", "retry_afte
 fn at(url: &str) -> String {
     let (host, port) = address(url);
     tcp(&host, port)
-}
-
-fn server_of(url: &str) -> String {
-    let (host, port) = address(url);
-    format!("{host}:{port}")
 }
 
 /// A primary, a replica that is well, and one behind a relay; each statement takes the next in turn.

@@ -15,12 +15,7 @@ use ms_pool::{Cluster, Scope};
 use relay::Relay;
 use replicas::{all_well, count, freeze, insert};
 use shop::{Shop, tcp};
-use support::{address, primary_url, replica_url};
-
-fn server_of(url: &str) -> String {
-    let (host, port) = address(url);
-    format!("{host}:{port}")
-}
+use support::{address, primary_url, replica_url, server_of};
 
 /// A cluster whose only replica is behind a relay, and a table. The second replica stands still.
 struct Swapped {

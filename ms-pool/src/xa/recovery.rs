@@ -21,7 +21,7 @@ use super::{
 use crate::{
     Cluster, Error,
     error::server_error,
-    pool::{Lease, ServerPool},
+    pool::{Lease, ServerPool, Stake},
 };
 
 /// `ER_NO_SUCH_THREAD`: the connection has ended already.
@@ -269,7 +269,7 @@ async fn perform(
 }
 
 async fn at_server(action: RecoveryAction, xid: &Xid, place: &Place, pool: &Arc<ServerPool>) -> RecoveryAnswer {
-    let mut lease = match pool.lease(pool.acquire_deadline()).await {
+    let mut lease = match pool.lease_for(pool.acquire_deadline(), Stake::Failure).await {
         Ok(lease) => lease,
         Err(error) => return RecoveryAnswer::Lost(failure(&words(&error))),
     };

@@ -21,7 +21,7 @@ use super::{LIMIT, participant, store::words};
 use crate::{
     Cluster,
     error::{code, server_error},
-    pool::{Dial, Lease, Stmt, Target},
+    pool::{Dial, Lease, Stake, Stmt, Target},
     positions::{Debt, Written},
     session::Slot,
 };
@@ -268,7 +268,7 @@ impl Task {
         for pause in AGAIN {
             sleep(pause).await;
             let pool = &self.cluster.member(server).pool;
-            let Ok(mut lease) = pool.lease(pool.acquire_deadline()).await else { continue };
+            let Ok(mut lease) = pool.lease_for(pool.acquire_deadline(), Stake::Failure).await else { continue };
             match send(&mut lease, text.clone()).await {
                 Ok(()) => return Answer::Done,
                 Err((_, error)) if is_unknown(&error) || was_empty(&error) => {

@@ -33,7 +33,7 @@ use crate::{
     Error,
     error::server_error,
     events::Hooks,
-    pool::{ServerPool, Stmt},
+    pool::{ServerPool, Stake, Stmt},
 };
 
 /// How long the store may take for one thing.
@@ -108,7 +108,7 @@ impl ServerStore {
 
     /// Sends one text.
     pub(super) async fn run(&self, sql: String) -> Result<Answer, StoreError> {
-        let leased = self.pool.lease(self.pool.acquire_deadline()).await;
+        let leased = self.pool.lease_for(self.pool.acquire_deadline(), Stake::Failure).await;
         // Nothing was sent.
         let mut lease = leased.map_err(|error| StoreError::Refused(Box::new(sqlx::Error::from(error))))?;
         if !self.checked.swap(true, Ordering::Relaxed) {
@@ -254,7 +254,7 @@ impl Keeper for ServerStore {
     }
 
     async fn take_turn(&self) -> Result<Option<Turn>, StoreError> {
-        let leased = self.pool.lease(self.pool.acquire_deadline()).await;
+        let leased = self.pool.lease_for(self.pool.acquire_deadline(), Stake::Failure).await;
         let mut lease = leased.map_err(|error| StoreError::Refused(Box::new(sqlx::Error::from(error))))?;
         lease.taint("turn of recovery");
         let [trx, ..] = &self.tables;

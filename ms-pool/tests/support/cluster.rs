@@ -56,6 +56,12 @@ pub fn address(url: &str) -> (String, u16) {
     (host.to_owned(), port.parse().unwrap())
 }
 
+/// The same as one word.
+pub fn server_of(url: &str) -> String {
+    let (host, port) = address(url);
+    format!("{host}:{port}")
+}
+
 /// A section of a file over the test cluster: `extra` is put behind the servers.
 pub fn section(extra: &str) -> String {
     let entry = |url: String| {
