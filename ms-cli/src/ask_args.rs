@@ -1,6 +1,6 @@
 //! What commands take that ask servers.
 
-use ms_pool::Cluster;
+use ms_pool::{Builder, Cluster};
 
 use crate::{account::AccountArgs, cluster_args::ClusterArgs, failure::Failure};
 
@@ -21,7 +21,12 @@ pub(crate) struct AskArgs {
 impl AskArgs {
     /// The cluster; nothing is asked yet.
     pub(crate) fn open(&self) -> Result<Cluster, Failure> {
+        self.open_with(|it| it)
+    }
+
+    /// The same, with something more that it is told.
+    pub(crate) fn open_with(&self, more: impl FnOnce(Builder) -> Builder) -> Result<Cluster, Failure> {
         let account = self.account.read()?;
-        self.cluster.build(account.apply(self.cluster.builder()))
+        self.cluster.build(more(account.apply(self.cluster.builder())))
     }
 }

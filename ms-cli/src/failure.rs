@@ -25,6 +25,10 @@ pub(crate) enum Failure {
     #[error("section `{section}` has no store of global transactions, `xa.state_store`")]
     NoStore { section: String },
 
+    /// Nor in the file that is to be the store.
+    #[error("there is no file `{}`", file.display())]
+    NoStoreFile { file: PathBuf },
+
     /// The store of global transactions, or a call about them, failed.
     #[error(transparent)]
     GlobalTransactions { source: ms_pool::Error },
@@ -69,9 +73,11 @@ impl Failure {
     /// The exit code.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::ConfigFile { .. } | Self::ConfigSize { .. } | Self::Cluster { .. } | Self::NoStore { .. } => {
-                Exit::Configuration
-            }
+            Self::ConfigFile { .. }
+            | Self::ConfigSize { .. }
+            | Self::Cluster { .. }
+            | Self::NoStore { .. }
+            | Self::NoStoreFile { .. } => Exit::Configuration,
             Self::GlobalTransactions { source } if NO_SERVER.contains(&source.code()) => Exit::NoServer,
             Self::SqlSource { .. }
             | Self::SqlNotUtf8 { .. }
@@ -99,6 +105,9 @@ impl Failure {
         Some(match self {
             Self::NoStore { .. } => {
                 "`\"xa\": {\"state_store\": {\"mysql\": {\"host\": …, \"user\": …, \"db\": …}}}` names a server for it"
+            }
+            Self::NoStoreFile { .. } => {
+                "the service makes it; `--store-file` takes the path that is given to `Builder::xa_store`"
             }
             Self::ConfigFile { .. } => "name the file with `-c FILE` or in MYSQL_MS_CONFIG_FILE",
             Self::SqlNotUtf8 { .. } => "convert it first, for example with `iconv -f latin1 -t utf-8`",

@@ -1,6 +1,8 @@
 //! `ms xa`: what global transactions need beside the service: the tables of their store, somebody who looks, somebody who
 //! finishes what a crash has left.
 
+use std::path::PathBuf;
+
 use clap::Subcommand;
 use ms_pool::{Cluster, Error};
 
@@ -44,13 +46,31 @@ pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
     }
 }
 
-/// The cluster that a command is about, which must have a store.
-fn open_with_store(args: &AskArgs) -> Result<Cluster, Failure> {
-    let cluster = args.open()?;
-    match cluster.xa_tables() {
-        Some(_) => Ok(cluster),
-        None => Err(Failure::NoStore { section: cluster.section().unwrap_or_default().to_owned() }),
+/// Which store, where the section does not say.
+#[derive(Debug, clap::Args)]
+struct StoreArgs {
+    /// The store is this file of SQLite, as the service named it to `Builder::xa_store`; wins over the section's
+    #[arg(long, value_name = "FILE")]
+    store_file: Option<PathBuf>,
+}
+
+impl StoreArgs {
+    /// The cluster that a command is about, with that store. A file that is not there is not made.
+    fn open(&self, args: &AskArgs) -> Result<Cluster, Failure> {
+        let Some(file) = &self.store_file else { return args.open() };
+        if !file.exists() {
+            return Err(Failure::NoStoreFile { file: file.clone() });
+        }
+        args.open_with(|it| it.xa_store(file))
     }
+}
+
+/// The same, which must have a store.
+fn having_store(cluster: Cluster, has_file: bool) -> Result<Cluster, Failure> {
+    if has_file || cluster.xa_tables().is_some() {
+        return Ok(cluster);
+    }
+    Err(Failure::NoStore { section: cluster.section().unwrap_or_default().to_owned() })
 }
 
 /// How a call at the store ended that failed.

@@ -8,7 +8,7 @@ use ms_pool::{
 };
 use serde_json::json;
 
-use super::{failed, open_with_store};
+use super::{StoreArgs, failed, having_store};
 use crate::{
     ask_args::AskArgs,
     exit::Exit,
@@ -44,6 +44,9 @@ pub(crate) struct Args {
     dry_run: bool,
 
     #[command(flatten)]
+    store: StoreArgs,
+
+    #[command(flatten)]
     ask: AskArgs,
 }
 
@@ -66,7 +69,7 @@ fn name(written: &str) -> Result<Name, String> {
 }
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
-    let cluster = open_with_store(&args.ask)?;
+    let cluster = having_store(args.store.open(&args.ask)?, args.store.store_file.is_some())?;
     if args.dry_run {
         let list = runtime::block_on(async {
             let list = runtime::interruptible(cluster.xa_list()).await;

@@ -5,7 +5,7 @@ use std::io::Write;
 use ms_pool::XaInitOptions;
 use serde_json::json;
 
-use super::{failed, open_with_store};
+use super::{failed, having_store};
 use crate::{ask_args::AskArgs, exit::Exit, failure::Failure, out::Out, runtime};
 
 /// Make the tables of a section's store of global transactions
@@ -45,7 +45,7 @@ Examples:
   ms xa init -c ms.json -s shop --upgrade";
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
-    let cluster = open_with_store(&args.ask)?;
+    let cluster = having_store(args.ask.open()?, false)?;
     if args.print {
         let tables = cluster.xa_tables().expect("it has a store");
         let statements = if args.upgrade { tables.replace() } else { tables.create() };

@@ -8,6 +8,7 @@ use ms_pool::{
 };
 use serde_json::{Value, json};
 
+use super::StoreArgs;
 use crate::{
     ask_args::AskArgs,
     exit::Exit,
@@ -32,6 +33,9 @@ use crate::{
 #[command(after_long_help = EXAMPLES)]
 pub(crate) struct Args {
     #[command(flatten)]
+    store: StoreArgs,
+
+    #[command(flatten)]
     ask: AskArgs,
 }
 
@@ -42,7 +46,7 @@ Examples:
   ms xa list -c ms.json -s shop --json | jq -r '.servers[] | .name as $it | .unknown[]? | \"\\($it): \\(.)\"'";
 
 pub(crate) fn run(args: &Args, out: &mut Out) -> Result<Exit, Failure> {
-    let cluster = args.ask.open()?;
+    let cluster = args.store.open(&args.ask)?;
     let list = runtime::block_on(async {
         let list = runtime::interruptible(cluster.xa_list()).await;
         cluster.close().await;

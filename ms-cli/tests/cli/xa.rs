@@ -26,6 +26,19 @@ fn a_section_without_a_store_is_told_how_to_get_one() {
 }
 
 #[test]
+fn a_file_that_is_to_be_the_store_is_not_made() {
+    let folder = Folder::with_config("xa-no-file", SHOP);
+    let text = expect![[r#"
+        ms: error: there is no file `gone.sqlite`
+        ms: help: the service makes it; `--store-file` takes the path that is given to `Builder::xa_store`
+        exit code 3
+    "#]];
+    for command in [&["list", "--store-file", "gone.sqlite"][..], &["gc", "--store-file", "gone.sqlite"]] {
+        check(&folder, command, &text);
+    }
+}
+
+#[test]
 fn nobody_answers() {
     let folder = Folder::with_config("xa-nobody", &with_store(STORE));
     let ended = folder.run(&["xa", "list", "-c", "ms.json", "--json"]);
