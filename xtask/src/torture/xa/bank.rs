@@ -194,7 +194,16 @@ impl Bank {
             }
         }
         for name in SERVERS {
-            self.servers.server(name)?.sql("DELETE FROM test.ledger").await?;
+            let server = self.servers.server(name)?;
+            // Nothing is under way any more, so nothing may hold a lock.
+            if let Err(error) = server.sql("SET innodb_lock_wait_timeout = 5; DELETE FROM test.ledger").await {
+                let open = server.sql("SELECT * FROM information_schema.INNODB_TRX").await?;
+                let connections = server.sql("SHOW FULL PROCESSLIST").await?;
+                audit.violations.push(format!(
+                    "{name} holds locks of a transaction that nobody has: {error}; {:?}; {:?}",
+                    open.rows, connections.rows
+                ));
+            }
         }
         Ok(audit)
     }
