@@ -12,7 +12,7 @@ use futures_util::{StreamExt, stream};
 use ms_filters::Role;
 use ms_xa::{BranchIx, BranchState, Decision, Finished, Gtrid, Settlement, StoreError, TrxId, Xid};
 
-use super::{Keeper, XaFailure, keeper::Kept, participant, recovery::explained, stage::listed, store::failed};
+use super::{Keeper, XaFailure, keeper::Kept, participant, recovery::perform::explained, stage::listed, store::failed};
 use crate::{Cluster, Error, pool::ServerPool};
 
 /// Records that are listed at most; nobody reads more.

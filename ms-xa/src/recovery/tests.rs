@@ -48,7 +48,7 @@ fn run(record: Record, script: &[(RecoveryAction, RecoveryAnswer)]) -> Recovered
     it.outcome().unwrap().clone()
 }
 
-use RecoveryAction::{Claim, Commit, EndOwner, List, Remove, RollBack, Settle};
+use RecoveryAction::{Claim, Commit, Confirm, EndOwner, List, Remove, RollBack, Settle};
 use RecoveryAnswer::{Done, Listed, Lost, OtherServer, Refused, Unsettled};
 
 fn decided(decision: Decision) -> RecoveryAnswer {
@@ -83,11 +83,13 @@ fn what_was_not_decided_is_claimed_first() {
         (Claim, decided(Decision::Abort)),
         (List(A), listed(&[A])),
         (RollBack(A), Done),
+        (Confirm(A), listed(&[])),
         (Settle(A, Settlement::RolledBack), Done),
         (List(B), listed(&[])),
         (EndOwner(B), Done),
         (List(B), listed(&[B])), // it was prepared meanwhile
         (RollBack(B), Done),
+        (Confirm(B), listed(&[])),
         (Settle(B, Settlement::RolledBack), Done),
         (Remove, Done),
     ];
@@ -121,6 +123,7 @@ fn the_only_branch_may_have_been_committed_in_one_phase() {
         (List(A), listed(&[])),
         (EndOwner(A), Done),
         (List(A), listed(&[])),
+        (Confirm(A), listed(&[])),
         (Settle(A, Settlement::Presumed), Done),
         (Remove, Done),
     ];
@@ -147,6 +150,7 @@ fn names_are_compared_byte_by_byte() {
         (List(A), Listed(others.to_vec())),
         (EndOwner(A), Done),
         (List(A), Listed(others.to_vec())),
+        (Confirm(A), Listed(others.to_vec())),
         (Settle(A, Settlement::Presumed), Done),
         (Remove, Done),
     ];
@@ -193,6 +197,7 @@ fn what_is_in_the_way_is_told_and_the_rest_goes_on() {
             (Claim, decided(Decision::Abort)),
             (List(B), listed(&[B])),
             (RollBack(B), Done),
+            (Confirm(B), listed(&[])),
             (Settle(B, Settlement::RolledBack), Done),
         ];
         script.extend_from_slice(steps);
@@ -207,10 +212,10 @@ fn what_is_in_the_way_is_told_and_the_rest_goes_on() {
     let other = OtherServer { identity: "two".to_owned() };
     check(&[(List(A), other)], Obstacle::OtherServer { branch: A, found: "two".to_owned() });
     let settle = Settle(A, Settlement::RolledBack);
-    check(
-        &[(List(A), listed(&[A])), (RollBack(A), Done), (settle, Lost(failure(2013)))],
-        Obstacle::Store(failure(2013)),
-    );
+    let rolled_back = [(List(A), listed(&[A])), (RollBack(A), Done)];
+    check(&[&rolled_back[..], &[(Confirm(A), Lost(failure(2013)))]].concat(), participant(2013));
+    let confirmed = [&rolled_back[..], &[(Confirm(A), listed(&[]))]].concat();
+    check(&[&confirmed[..], &[(settle, Lost(failure(2013)))]].concat(), Obstacle::Store(failure(2013)));
 }
 
 #[test]
@@ -242,6 +247,30 @@ fn nobody_is_asked_what_its_owner_knows() {
         (Remove, Done),
     ];
     assert_eq!(run(half, &script), finished(Decision::Commit, &[]));
+}
+
+#[test]
+fn a_rollback_that_its_server_forgot_is_repeated() {
+    // Its owner was told that it is rolled back, and then the server went down.
+    let mut it =
+        Record { finished: Finished::Failure, state: BranchState::RolledBack, ..record(Some(Decision::Abort), 2) };
+    it.branches[0].state = BranchState::RolledBack;
+    let again = [
+        (Confirm(A), listed(&[A])),
+        (RollBack(A), Done),
+        (Confirm(A), listed(&[])),
+        (Settle(A, Settlement::RolledBack), Done),
+        // This one was never prepared.
+        (Settle(B, Settlement::RolledBack), Done),
+        (Remove, Done),
+    ];
+    assert_eq!(run(it.clone(), &again), finished(Decision::Abort, &[]));
+    // One that forgets it once more has time until the next run.
+    let mut script = again[..2].to_vec();
+    script.extend([(Confirm(A), listed(&[A])), again[4].clone()]);
+    let Recovered::Left { why } = run(it, &script) else { panic!("it is not over") };
+    let why: Vec<_> = why.iter().map(ToString::to_string).collect();
+    assert_eq!(why, ["branch 0 answered error 2000: its server has forgotten that it was rolled back"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 //! A [`worker`] is a process that moves money between accounts on three servers, by global transactions, as fast as it can. It is
 //! killed: at any moment, or at a certain step of a transaction. Servers are killed and restarted too, the one with the store among
 //! them, or the worker is stopped for longer than its lease and goes on after others have taken over. Each time recovery has to bring
-//! everything to one end, and then the [`bank`] is audited: the sum is right on every server, no transfer is on some of its
+//! everything to one end, which has to outlive a server that is killed right after it, and then the [`bank`] is audited: the sum is right on every server, no transfer is on some of its
 //! servers only, none that was reported as committed is missing, none that was reported as rolled back is there, and nothing is
 //! prepared anywhere.
 
@@ -101,6 +101,8 @@ struct Tally {
     rolled_back: u64,
     presumed: u64,
     passes: u32,
+    /// Servers that were killed when recovery was through.
+    afterwards: u32,
     violations: Vec<String>,
 }
 
@@ -192,6 +194,12 @@ async fn one_round(bank: &Bank, round: u32, blow: Blow, rng: &mut Rng, tally: &m
     tally.kills += 1 + u32::from(dead.is_some() || blow == Blow::Restart);
     let recovered = bank.recover(rng).await?;
     tally.add(&recovered);
+    if rng.u8(..4) == 0 {
+        // What is over must not come back.
+        bank.servers.server(SERVERS[rng.usize(..SERVERS.len())])?.restart().await?;
+        tally.afterwards += 1;
+        tally.kills += 1;
+    }
     let audit = bank.audit(&told).await?;
     tally.take(round, blow, audit);
     Ok(())
@@ -223,7 +231,7 @@ fn report(screen: &mut Screen, title: &str, tally: &Tally, took: Duration) -> Re
     screen.paragraph(&format!(
         "{} kills in {:.0} s. Workers reported {committed} transfers as committed, {rolled_back} as rolled back, {in_doubt} as in doubt; \
          {} are on the servers. Recovery committed {} and rolled back {} that were left behind in {} passes; of {} branches it found \
-         nothing any more where that is no proof of either end.",
+         nothing any more where that is no proof of either end. {} times a server was killed right after it.",
         tally.kills,
         took.as_secs_f64(),
         tally.transfers,
@@ -231,6 +239,7 @@ fn report(screen: &mut Screen, title: &str, tally: &Tally, took: Duration) -> Re
         tally.rolled_back,
         tally.passes,
         tally.presumed,
+        tally.afterwards,
     ))?;
     if tally.violations.is_empty() {
         screen.line("Every audit was good.")?;

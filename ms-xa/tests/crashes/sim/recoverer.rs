@@ -114,6 +114,10 @@ fn perform(world: &mut World, record: &Record, action: RecoveryAction) -> Recove
         RecoveryAction::List(branch) => {
             at_server(world, record, branch, |world, server| RecoveryAnswer::Listed(world.servers[server].list()))
         }
+        RecoveryAction::Confirm(branch) => at_server(world, record, branch, |world, server| {
+            world.servers[server].flush();
+            RecoveryAnswer::Listed(world.servers[server].list())
+        }),
         RecoveryAction::EndOwner(branch) => at_server(world, record, branch, |world, server| {
             let place = &record.branches.iter().find(|it| it.branch == branch).unwrap().place;
             // Numbers of connections start anew with the server.

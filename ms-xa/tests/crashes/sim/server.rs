@@ -1,7 +1,8 @@
 //! A server as far as branches go, with what was measured on real ones.
 //!
 //! Prepared branches outlive their session and the server; others do not. Where the flavours differ: while the session that prepared
-//! a branch lives, MariaDB denies it to others (1397) and MySQL does not.
+//! a branch lives, MariaDB denies it to others (1397) and MySQL does not; and MariaDB answers `XA ROLLBACK` before it is on disk, so
+//! that the branch is prepared again after a crash, unless something else was written in between.
 
 use std::collections::BTreeMap;
 
@@ -24,6 +25,8 @@ pub(crate) struct Server {
     pub(crate) refuses_xa: bool,
     pub(crate) prepared: Vec<Prepared>,
     pub(crate) committed: Vec<Xid>,
+    /// Rolled back, and not on disk.
+    pub(crate) unflushed: Vec<Xid>,
     sessions: BTreeMap<u64, Option<Open>>,
     last_session: u64,
 }
@@ -69,6 +72,7 @@ impl Server {
             refuses_xa: false,
             prepared: Vec::new(),
             committed: Vec::new(),
+            unflushed: Vec::new(),
             sessions: BTreeMap::new(),
             last_session: 0,
         }
@@ -96,6 +100,9 @@ impl Server {
     pub(crate) fn crash(&mut self) {
         self.is_up = false;
         self.sessions.clear();
+        for xid in std::mem::take(&mut self.unflushed) {
+            self.leave_prepared(xid);
+        }
         for it in &mut self.prepared {
             it.holder = None;
         }
@@ -110,6 +117,11 @@ impl Server {
 
     pub(crate) fn is_prepared(&self, xid: &Xid) -> bool {
         self.prepared.iter().any(|it| it.xid == *xid)
+    }
+
+    /// The log is written in the order of what happened, so one flush is for all before it.
+    pub(crate) fn flush(&mut self) {
+        self.unflushed.clear();
     }
 
     pub(crate) fn list(&self) -> Vec<Xid> {
@@ -157,22 +169,31 @@ impl Server {
             }
             Statement::Prepare(xid) => {
                 self.take_ended(session, xid).ok_or(STATE)?;
+                self.flush();
                 self.prepared.push(Prepared { xid: xid.clone(), holder: Some(session) });
                 Ok(())
             }
             Statement::CommitOnePhase(xid) => {
                 self.take_ended(session, xid).ok_or(UNKNOWN)?;
+                self.flush();
                 self.committed.push(xid.clone());
                 Ok(())
             }
             Statement::Commit(xid) => {
                 self.take_prepared(session, xid)?;
+                self.flush();
                 self.committed.push(xid.clone());
                 Ok(())
             }
             Statement::RollBack(xid) => {
                 let flavor = self.flavor;
-                let Some(open) = self.open(session, xid) else { return self.take_prepared(session, xid) };
+                let Some(open) = self.open(session, xid) else {
+                    self.take_prepared(session, xid)?;
+                    if flavor == Flavor::MariaDb {
+                        self.unflushed.push(xid.clone());
+                    }
+                    return Ok(());
+                };
                 if !open.ended && flavor == Flavor::MySql {
                     return Err(STATE);
                 }

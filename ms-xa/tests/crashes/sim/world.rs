@@ -316,6 +316,13 @@ impl World {
         if fates.contains(&Fate::Prepared) {
             self.broke(format!("something is left prepared: {fates:?}"));
         }
+        // Without a store there is nobody who would roll it back once more; and what a person does is theirs to see through.
+        if self.plan.has_store
+            && !self.by_hand
+            && let Some(server) = self.servers.iter().position(|it| !it.unflushed.is_empty())
+        {
+            self.broke(format!("the record is gone, and a crash of server {server} would bring its branch back"));
+        }
         if now(self.store.known(&self.gtrid)).unwrap().is_some() {
             self.broke("the record is still there");
         }

@@ -162,4 +162,22 @@ pub(super) const MISTAKES: &[Mistake] = &[
         edits: &[Edit { file: MEMORY, from: "row.record.branches.iter().all(|it| it.settled.is_some())", to: "true" }],
         caught_by: MATRIX,
     },
+    Mistake {
+        name: "xa: a branch counts as rolled back before its server has written that down",
+        edits: &[Edit {
+            file: RECOVERY,
+            from: "RecoveryAnswer::Done if settlement == Settlement::RolledBack => self.confirm(branch, settlement, None),",
+            to: "",
+        }],
+        caught_by: MATRIX,
+    },
+    Mistake {
+        name: "xa: what its owner has rolled back counts as that for good",
+        edits: &[Edit {
+            file: RECOVERY,
+            from: "confirming(it.branch, Settlement::RolledBack, Some(Held::Perhaps))",
+            to: "settling(it.branch, Settlement::RolledBack)",
+        }],
+        caught_by: MATRIX,
+    },
 ];
