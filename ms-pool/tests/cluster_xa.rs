@@ -416,9 +416,17 @@ async fn leave_prepared(it: &World, gtrid: &str, n: i32) -> Vec<String> {
         it.tables.transactions, it.tables.participants
     );
     sqlx::raw_sql(AssertSqlSafe(undo)).execute(&mut direct(&primary_url()).await).await.unwrap();
-    for (xid, place) in xids.iter().zip(["east", "west"]) {
+    for (branch, (xid, place)) in xids.iter().zip(["east", "west"]).enumerate() {
         let mut conn = direct(&primary_url()).await;
         prepare(&mut conn, xid, &format!("INSERT INTO {} VALUES ('{place}', {n})", it.name)).await;
+        // The connections on record serve others by now.
+        let id: u64 = conn.fetch_one("SELECT CONNECTION_ID()").await.unwrap().get(0);
+        let moved = format!(
+            "UPDATE {} p JOIN {} t ON t.store_trx_id = p.fk_store_trx_id SET p.connection_id = {id} WHERE t.gtrid = '{gtrid}' AND \
+             p.branch = {branch}",
+            it.tables.participants, it.tables.transactions
+        );
+        sqlx::raw_sql(AssertSqlSafe(moved)).execute(&mut direct(&primary_url()).await).await.unwrap();
         drop(conn);
     }
     xids

@@ -1,21 +1,22 @@
 //! One transaction of the store, brought to its end by whoever finds it.
 //!
 //! ```text
-//!         undecided                     nothing can be prepared behind our back
-//! record ──────────► Claim ─► List each ─┬─ listed ──────────► Commit | RollBack ─► Settle ─┐
-//!    └── decided ──────────────►         ├─ not listed, abort ► EndOwner, List again        ├─► Remove
-//!                                        └─ not listed, commit ► Settle(Presumed) ──────────┘
+//! record, undecided ──► Claim ──► EndOwner, List ─┬─ listed ───► RollBack ─┐
+//!                                                 └─ not listed ───────────┴► Confirm ─► Settle ─┐
+//! record, decided ──► List ─┬─ listed ───► EndOwner, List, Commit ────────────────────► Settle ─┼─► Remove
+//!                           └─ not listed ────────────────────────────────────► Settle(Presumed) ┘
 //! ```
 //!
 //! - **The decision first.** Where none stands recovery claims it, by the same compare-and-set as the owner. An owner that is only slow
 //!   comes second then, and rolls back itself.
 //! - **Exact names on the right server.** What is committed or rolled back is the recorded name, byte by byte, where the server at the
 //!   recorded address is the one that joined. Whatever else `XA RECOVER` lists is somebody else's.
-//! - **Not listed is no proof.** A branch to be rolled back may be about to be prepared by an owner that does not know of the decision:
-//!   its connection is ended first, and the server is asked again. A branch to be committed was committed by its owner, most
-//!   likely; that is reported as presumed.
-//! - **Two at once do no harm.** Every step may be done twice. 1397 (no such branch) is never success: MariaDB says it of branches
-//!   whose session still lives, too.
+//! - **Its owner's connection is ended first**, and its end is waited for, before a branch is touched. An owner that does not know of the
+//!   decision to roll back could prepare it otherwise; and MariaDB, while a session is ending, answers others as if it did what
+//!   they want.
+//! - **Not listed is no proof.** A branch to be committed was committed by its owner, most likely; that is reported as presumed.
+//! - **Rolled back is what is so on disk.** MariaDB answers before, and a crash brings the branch back.
+//! - **Two at once do no harm.** Every step may be done twice. 1397 (no such branch) is never success.
 //! - **Removed is only what is settled**, every branch of it. What is in the way is told, and the next run tries again.
 
 use std::fmt;
@@ -48,6 +49,10 @@ use crate::{BranchIx, BranchState, Decision, Failure, Finished, Record, Settleme
 ///     }],
 /// });
 /// let branch = BranchIx(0);
+/// assert_eq!(it.actions(), [RecoveryAction::List(branch)]);
+/// it.on(RecoveryAction::List(branch), RecoveryAnswer::Listed(vec![xid.clone()]));
+/// assert_eq!(it.actions(), [RecoveryAction::EndOwner(branch)]);
+/// it.on(RecoveryAction::EndOwner(branch), RecoveryAnswer::Done);
 /// assert_eq!(it.actions(), [RecoveryAction::List(branch)]);
 /// it.on(RecoveryAction::List(branch), RecoveryAnswer::Listed(vec![xid]));
 /// assert_eq!(it.actions(), [RecoveryAction::Commit(branch)]);
@@ -196,7 +201,7 @@ enum Step {
         /// What it is then.
         then: Settlement,
         /// If it does not, it is rolled back, unless it was so in this run already.
-        again: Option<Held>,
+        again: bool,
     },
     /// The end is being written down.
     Settling(Settlement),
@@ -207,14 +212,19 @@ enum Step {
 }
 
 /// Whether the session that started a branch stands between it and us.
+///
+/// Nothing is sent to a branch before it is gone: MariaDB hides a branch from others while its session lives, and while that
+/// session is ending it answers `XA COMMIT` and `XA ROLLBACK` of others as if it did them. The branch keeps its locks then, on no list,
+/// until the server is started again, and is prepared then (measured on 10.11).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Held {
     /// It may.
     Perhaps,
-    /// The server lists the branch and says that it does not know it. If it still lists it, it does.
-    Likely,
     /// That session is gone for certain.
     No,
+    /// It is, and the server said all the same that it does not know the branch: somebody else was faster, if it is not listed any
+    /// more.
+    Unknown,
 }
 
 impl Recovery {
@@ -296,13 +306,15 @@ impl Recovery {
                     settling(it.branch, Settlement::Committed)
                 }
                 (Decision::Abort, BranchState::RolledBack) if self.has_ended() => {
-                    confirming(it.branch, Settlement::RolledBack, Some(Held::Perhaps))
+                    confirming(it.branch, Settlement::RolledBack, true)
                 }
                 // Its owner knows of nothing that could be left.
                 (Decision::Abort, _) if self.has_ended() && self.record.state == BranchState::RolledBack => {
                     settling(it.branch, Settlement::RolledBack)
                 }
-                _ => (Step::Asking(Held::Perhaps), RecoveryAction::List(it.branch)),
+                // It may be about to prepare it, unaware of the decision.
+                (Decision::Abort, _) => (Step::Asking(Held::Perhaps), RecoveryAction::EndOwner(it.branch)),
+                (Decision::Commit, _) => (Step::Asking(Held::Perhaps), RecoveryAction::List(it.branch)),
             };
             self.steps[at] = step;
             self.ready.push(action);
@@ -322,18 +334,21 @@ impl Recovery {
             answer => return self.leave_branch(branch, answer),
         };
         let is_listed = xids.contains(&self.record.branches[at].xid);
-        let step = self.steps[at];
-        match self.decision {
-            _ if is_listed && step == Step::Asking(Held::Likely) => self.ready.push(RecoveryAction::EndOwner(branch)),
-            Some(Decision::Commit) if is_listed => self.ready.push(RecoveryAction::Commit(branch)),
-            Some(Decision::Commit) => self.settle(branch, Settlement::Presumed),
-            _ if is_listed => self.ready.push(RecoveryAction::RollBack(branch)),
-            // Its owner may be about to prepare it, unaware of the decision.
-            _ if step != Step::Asking(Held::No) => self.ready.push(RecoveryAction::EndOwner(branch)),
+        let Step::Asking(held) = self.steps[at] else { return };
+        match (self.decision, held) {
+            (_, Held::Perhaps) if is_listed => self.ready.push(RecoveryAction::EndOwner(branch)),
+            (_, Held::Unknown) if is_listed => {
+                let text = "the server lists the branch and says that it does not know it";
+                let failure = Failure::new(BranchState::NonExisting, 1397, "XAE04", text);
+                self.leave_branch(branch, RecoveryAnswer::Refused(failure));
+            }
+            (Some(Decision::Commit), _) if is_listed => self.ready.push(RecoveryAction::Commit(branch)),
+            (Some(Decision::Commit), _) => self.settle(branch, Settlement::Presumed),
+            (_, _) if is_listed => self.ready.push(RecoveryAction::RollBack(branch)),
             // The only branch is committed without asking anybody for a decision.
-            _ if self.record.branches.len() == 1 => self.confirm(branch, Settlement::Presumed, Some(Held::No)),
+            _ if self.record.branches.len() == 1 => self.confirm(branch, Settlement::Presumed, true),
             // Its owner may have rolled it back a moment ago.
-            _ => self.confirm(branch, Settlement::RolledBack, Some(Held::No)),
+            _ => self.confirm(branch, Settlement::RolledBack, true),
         }
     }
 
@@ -343,14 +358,12 @@ impl Recovery {
             RecoveryAnswer::Listed(xids) => xids,
             answer => return self.leave_branch(branch, answer),
         };
-        let Step::Confirming { then, again } = self.steps[at] else { return };
-        match again {
-            _ if !xids.contains(&self.record.branches[at].xid) => self.settle(branch, then),
-            Some(held) => {
-                self.steps[at] = Step::Asking(held);
-                self.ready.push(RecoveryAction::RollBack(branch));
+        match self.steps[at] {
+            Step::Confirming { then, .. } if !xids.contains(&self.record.branches[at].xid) => self.settle(branch, then),
+            Step::Confirming { again: true, .. } => {
+                self.go_on(branch, (Step::Asking(Held::No), RecoveryAction::RollBack(branch)));
             }
-            None => {
+            _ => {
                 let text = "its server has forgotten that it was rolled back";
                 let failure = Failure::new(BranchState::RolledBack, 2000, "HY000", text);
                 self.leave_branch(branch, RecoveryAnswer::Refused(failure));
@@ -375,19 +388,19 @@ impl Recovery {
         let unknown =
             |it: &Failure| matches!(Complaint::of(it.code), Some(Complaint::UnknownXid | Complaint::RolledBack));
         match answer {
-            RecoveryAnswer::Done if settlement == Settlement::RolledBack => self.confirm(branch, settlement, None),
+            RecoveryAnswer::Done if settlement == Settlement::RolledBack => self.confirm(branch, settlement, false),
             RecoveryAnswer::Done => self.settle(branch, settlement),
-            // Somebody else was faster, or its session lives and MariaDB keeps us from it. Or it has changed nothing: MariaDB says
-            // 1402 to either end of such a branch whose session is gone. The list tells.
-            RecoveryAnswer::Refused(failure) if unknown(&failure) && self.steps[at] == Step::Asking(Held::Perhaps) => {
-                self.steps[at] = Step::Asking(Held::Likely);
+            // Somebody else was faster. Or it has changed nothing: MariaDB says 1402 to either end of such a branch whose session is
+            // gone. The list tells.
+            RecoveryAnswer::Refused(failure) if unknown(&failure) => {
+                self.steps[at] = Step::Asking(Held::Unknown);
                 self.ready.push(RecoveryAction::List(branch));
             }
             answer => self.leave_branch(branch, answer),
         }
     }
 
-    fn confirm(&mut self, branch: BranchIx, then: Settlement, again: Option<Held>) {
+    fn confirm(&mut self, branch: BranchIx, then: Settlement, again: bool) {
         self.go_on(branch, confirming(branch, then, again));
     }
 
@@ -464,7 +477,7 @@ fn settling(branch: BranchIx, settlement: Settlement) -> (Step, RecoveryAction) 
     (Step::Settling(settlement), RecoveryAction::Settle(branch, settlement))
 }
 
-fn confirming(branch: BranchIx, then: Settlement, again: Option<Held>) -> (Step, RecoveryAction) {
+fn confirming(branch: BranchIx, then: Settlement, again: bool) -> (Step, RecoveryAction) {
     (Step::Confirming { then, again }, RecoveryAction::Confirm(branch))
 }
 

@@ -61,7 +61,7 @@ impl Global {
         let parties = self.servers.iter().map(|server| Party {
             server: *server,
             slot: self.has(*server).then(|| slots.remove(*server)).flatten(),
-            asked: false,
+            prepared_on: None,
         });
         Stage { cluster: self.cluster.clone(), trx: self.trx, parties: parties.collect() }
     }
@@ -159,7 +159,7 @@ async fn join_once(cluster: &Cluster, core: &mut Core, slots: &mut Slots, server
         // Until the end; and if this future is dropped half-way, for good.
         slot.lease.taint(IN_GLOBAL);
     }
-    let parties = global.servers.iter().map(|server| Party { server: *server, slot: None, asked: false });
+    let parties = global.servers.iter().map(|server| Party { server: *server, slot: None, prepared_on: None });
     let mut stage = Stage { cluster: cluster.clone(), trx: global.trx, parties: parties.collect() };
     stage.parties[branch.index()].slot = slot;
     stage.perform(&mut global.coordinator).await;

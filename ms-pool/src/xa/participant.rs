@@ -1,16 +1,26 @@
 //! Who takes part in a global transaction, in words that a successor on another machine can use.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use ms_config::Endpoint;
 use ms_xa::Place;
+use tokio::time::sleep;
 
-use super::Globals;
+use super::{Globals, LIMIT};
 use crate::{
     Cluster,
+    error::server_error,
     pool::{Address, Configured, Dial, Lease, ServerPool, Target},
     probe::Identity,
 };
+
+/// `ER_NO_SUCH_THREAD`: the connection has ended already.
+const NO_SUCH_THREAD: u16 = 1094;
+/// How long a connection may take to end, and how often that is looked at.
+const ENDING: Duration = Duration::from_millis(20);
+const ENDINGS: u32 = 250;
+/// What a server may still have to do for a connection that it does not list any more: nothing shows that.
+const AFTERMATH: Duration = Duration::from_millis(100);
 
 /// Where the branch on this connection is to be found again.
 pub(super) fn place_of(globals: &Globals, lease: &Lease) -> Place {
@@ -48,6 +58,31 @@ pub(super) fn run_of(identity: &Identity) -> String {
 /// Whether both are of the same run of a server. Of two that are not known, they are not.
 pub(super) fn is_same_run(one: &str, other: &str) -> bool {
     !one.is_empty() && one == other
+}
+
+/// Ends the connection with this number, and waits until the server has forgotten it; false where that takes too long.
+///
+/// Only then can nothing more be prepared on it, and only then is what was prepared there for others: while it is ending MariaDB
+/// answers `XA COMMIT` and `XA ROLLBACK` of others with success and does nothing. Measured on 10.11, with both made to meet: 18 of 6,631
+/// times; 1 of 36,207 times when `KILL` said that there is no such connection any more, hence the pause.
+pub(super) async fn see_end(lease: &mut Lease, id: u64) -> Result<bool, sqlx::Error> {
+    match lease.run_text(&format!("KILL {id}"), LIMIT).await {
+        Ok(_) => {}
+        Err(error) if server_error(&error).is_some_and(|it| it.number() == NO_SUCH_THREAD) => {
+            sleep(AFTERMATH).await;
+            return Ok(true);
+        }
+        Err(error) => return Err(error),
+    }
+    let listed = format!("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {id}");
+    for _ in 0..ENDINGS {
+        if lease.run_text(&listed, LIMIT).await?.is_empty() {
+            sleep(AFTERMATH).await;
+            return Ok(true);
+        }
+        sleep(ENDING).await;
+    }
+    Ok(false)
 }
 
 fn endpoint(dial: &Dial) -> Option<Endpoint> {

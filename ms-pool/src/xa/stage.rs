@@ -23,6 +23,7 @@ use crate::{
     error::{code, server_error},
     pool::{Dial, Lease, Stake, Stmt, Target},
     positions::{Debt, Written},
+    probe::Identity,
     session::Slot,
 };
 
@@ -51,8 +52,8 @@ pub(super) struct Party {
     pub(super) server: ServerIx,
     /// Its connection; `None` while it is in use, or when it is lost.
     pub(super) slot: Option<Slot>,
-    /// It was asked to prepare: from then on its branch may outlive its connection.
-    pub(super) asked: bool,
+    /// Where it was asked to prepare: from then on its branch may outlive that connection.
+    pub(super) prepared_on: Option<Arc<Identity>>,
 }
 
 impl Stage {
@@ -64,15 +65,15 @@ impl Stage {
                 let branch = branch_of(action);
                 let mut party = branch.map(|it| &mut self.parties[it.index()]);
                 let (server, slot) = (party.as_ref().map(|it| it.server), party.as_mut().and_then(|it| it.slot.take()));
-                let asked = party.as_ref().is_some_and(|it| it.asked);
-                if let (Some(party), Action::Prepare(_)) = (party, action) {
-                    party.asked = true;
+                let prepared_on = party.as_ref().and_then(|it| it.prepared_on.clone());
+                if let (Some(party), Some(slot), Action::Prepare(_)) = (party, &slot, action) {
+                    party.prepared_on = Some(Arc::clone(slot.lease.identity()));
                 }
                 let task = Task {
                     cluster: self.cluster.clone(),
                     trx: self.trx,
                     xid: branch.map(|it| coordinator.xid(it)),
-                    asked,
+                    prepared_on,
                     ending: matches!(action, Action::Finish).then(|| coordinator.ending()),
                     server,
                     slot,
@@ -119,7 +120,7 @@ impl Stage {
                 trx: self.trx,
                 action: Action::RollBack(*branch),
                 xid: Some(coordinator.xid(*branch)),
-                asked: true,
+                prepared_on: party.prepared_on.clone(),
                 ending: None,
                 server: Some(party.server),
                 slot: None,
@@ -147,8 +148,8 @@ struct Task {
     trx: Option<TrxId>,
     action: Action,
     xid: Option<Xid>,
-    /// The branch was asked to prepare.
-    asked: bool,
+    /// The connection on which the branch was asked to prepare.
+    prepared_on: Option<Arc<Identity>>,
     ending: Option<ms_xa::Ending>,
     server: Option<ServerIx>,
     slot: Option<Slot>,
@@ -232,7 +233,7 @@ impl Task {
     }
 
     async fn roll_back(&mut self) -> Answer {
-        if self.asked {
+        if self.prepared_on.is_some() {
             return self.deliver(BranchState::RolledBack, sql::rollback(self.xid())).await;
         }
         let Some(slot) = &mut self.slot else { return Answer::Refused(gone(BranchState::Idle)) };
@@ -248,6 +249,15 @@ impl Task {
             Err((_, error)) if !is_unknown(&error) && !was_empty(&error) => of_server(&error, BranchState::RolledBack),
             _ => Answer::Done,
         }
+    }
+
+    /// Whether the branch is for this connection to end: it is on this server, and the connection that prepared it is no more.
+    async fn is_free(&self, lease: &mut Lease) -> bool {
+        let Some(before) = &self.prepared_on else { return false };
+        let now = Arc::clone(lease.identity());
+        let is_same_run = || participant::is_same_run(&participant::run_of(&now), &participant::run_of(before));
+        now.key == before.key
+            && (!is_same_run() || matches!(participant::see_end(lease, before.connection_id).await, Ok(true)))
     }
 
     /// What has been decided has to get there: where the connection broke, by another one.
@@ -269,6 +279,9 @@ impl Task {
             sleep(pause).await;
             let pool = &self.cluster.member(server).pool;
             let Ok(mut lease) = pool.lease_for(pool.acquire_deadline(), Stake::Failure).await else { continue };
+            if !self.is_free(&mut lease).await {
+                continue;
+            }
             match send(&mut lease, text.clone()).await {
                 Ok(()) => return Answer::Done,
                 Err((_, error)) if is_unknown(&error) || was_empty(&error) => {

@@ -68,6 +68,10 @@ fn what_was_decided_is_committed() {
     let script = [
         (List(A), listed(&[A])),
         (List(B), listed(&[B])),
+        (EndOwner(B), Done),
+        (EndOwner(A), Done),
+        (List(A), listed(&[A])),
+        (List(B), listed(&[B])),
         (Commit(B), Done),
         (Commit(A), Done),
         (Settle(A, Settlement::Committed), Done),
@@ -81,11 +85,11 @@ fn what_was_decided_is_committed() {
 fn what_was_not_decided_is_claimed_first() {
     let script = [
         (Claim, decided(Decision::Abort)),
+        (EndOwner(A), Done),
         (List(A), listed(&[A])),
         (RollBack(A), Done),
         (Confirm(A), listed(&[])),
         (Settle(A, Settlement::RolledBack), Done),
-        (List(B), listed(&[])),
         (EndOwner(B), Done),
         (List(B), listed(&[B])), // it was prepared meanwhile
         (RollBack(B), Done),
@@ -109,6 +113,8 @@ fn a_branch_that_is_gone_is_never_taken_for_committed() {
         (List(A), listed(&[])),
         (Settle(A, Settlement::Presumed), Done),
         (List(B), listed(&[B])),
+        (EndOwner(B), Done),
+        (List(B), listed(&[B])),
         (Commit(B), Done),
         (Settle(B, Settlement::Committed), Done),
         (Remove, Done),
@@ -120,7 +126,6 @@ fn a_branch_that_is_gone_is_never_taken_for_committed() {
 fn the_only_branch_may_have_been_committed_in_one_phase() {
     let script = [
         (Claim, decided(Decision::Abort)),
-        (List(A), listed(&[])),
         (EndOwner(A), Done),
         (List(A), listed(&[])),
         (Confirm(A), listed(&[])),
@@ -147,7 +152,6 @@ fn names_are_compared_byte_by_byte() {
     ];
     let script = [
         (Claim, decided(Decision::Abort)),
-        (List(A), Listed(others.to_vec())),
         (EndOwner(A), Done),
         (List(A), Listed(others.to_vec())),
         (Confirm(A), Listed(others.to_vec())),
@@ -158,34 +162,33 @@ fn names_are_compared_byte_by_byte() {
 }
 
 #[test]
-fn a_branch_whose_session_lives_is_freed_first() {
-    let script = [
-        (List(A), listed(&[A])),
-        (Commit(A), Refused(failure(1397))),
-        (List(A), listed(&[A])),
-        (EndOwner(A), Done),
-        (List(A), listed(&[A])),
-        (Commit(A), Done),
-        (Settle(A, Settlement::Committed), Done),
-        (Remove, Done),
-    ];
-    assert_eq!(run(record(Some(Decision::Commit), 1), &script), finished(Decision::Commit, &[]));
+fn a_branch_is_not_touched_before_its_session_has_ended() {
+    let ended = [(List(A), listed(&[A])), (EndOwner(A), Done), (List(A), listed(&[A]))];
+    let script = [&ended[..], &[(Commit(A), Done), (Settle(A, Settlement::Committed), Done), (Remove, Done)]];
+    assert_eq!(run(record(Some(Decision::Commit), 1), &script.concat()), finished(Decision::Commit, &[]));
     // It is not tried for ever.
-    let mut script = script[..5].to_vec();
-    script.push((Commit(A), Refused(failure(1397))));
-    let left = Recovered::Left { why: vec![Obstacle::Participant(A, failure(1397))] };
-    assert_eq!(run(record(Some(Decision::Commit), 1), &script), left);
+    let script = [&ended[..], &[(Commit(A), Refused(failure(1397))), (List(A), listed(&[A]))]];
+    let Recovered::Left { why } = run(record(Some(Decision::Commit), 1), &script.concat()) else {
+        panic!("it is not over")
+    };
+    let why: Vec<_> = why.iter().map(ToString::to_string).collect();
+    assert_eq!(why, ["branch 0 answered error 1397: the server lists the branch and says that it does not know it"]);
 }
 
 #[test]
-fn nobodys_connection_is_ended_when_another_was_faster() {
+fn another_may_be_faster() {
     let script = [
+        (List(A), listed(&[A])),
+        (EndOwner(A), Done),
         (List(A), listed(&[A])),
         (Commit(A), Refused(failure(1397))),
         (List(A), listed(&[])),
         (Settle(A, Settlement::Presumed), Done),
         (Remove, Done),
     ];
+    assert_eq!(run(record(Some(Decision::Commit), 1), &script), finished(Decision::Commit, &[A]));
+    // And nobody's connection is ended where there is nothing to be done.
+    let script = [(List(A), listed(&[])), (Settle(A, Settlement::Presumed), Done), (Remove, Done)];
     assert_eq!(run(record(Some(Decision::Commit), 1), &script), finished(Decision::Commit, &[A]));
 }
 
@@ -195,6 +198,7 @@ fn what_is_in_the_way_is_told_and_the_rest_goes_on() {
     fn check(steps: &[(RecoveryAction, RecoveryAnswer)], why: Obstacle) {
         let mut script = vec![
             (Claim, decided(Decision::Abort)),
+            (EndOwner(B), Done),
             (List(B), listed(&[B])),
             (RollBack(B), Done),
             (Confirm(B), listed(&[])),
@@ -204,18 +208,19 @@ fn what_is_in_the_way_is_told_and_the_rest_goes_on() {
         assert_eq!(run(record(None, 2), &script), Recovered::Left { why: vec![why] });
     }
     let participant = |code| Obstacle::Participant(A, failure(code));
-    check(&[(List(A), Lost(failure(2003)))], participant(2003));
-    check(&[(List(A), Refused(failure(1401)))], participant(1401));
-    check(&[(List(A), listed(&[])), (EndOwner(A), Refused(failure(1095)))], participant(1095));
-    check(&[(List(A), listed(&[A])), (RollBack(A), Lost(failure(2013)))], participant(2013));
-    check(&[(List(A), listed(&[A])), (RollBack(A), Refused(failure(1399)))], participant(1399));
+    let of_a =
+        |more: &[(RecoveryAction, RecoveryAnswer)]| [&[(EndOwner(A), Done), (List(A), listed(&[A]))], more].concat();
+    check(&[(EndOwner(A), Lost(failure(2003)))], participant(2003));
+    check(&[(EndOwner(A), Refused(failure(1095)))], participant(1095));
+    check(&[(EndOwner(A), Done), (List(A), Refused(failure(1401)))], participant(1401));
+    check(&of_a(&[(RollBack(A), Lost(failure(2013)))]), participant(2013));
+    check(&of_a(&[(RollBack(A), Refused(failure(1399)))]), participant(1399));
     let other = OtherServer { identity: "two".to_owned() };
-    check(&[(List(A), other)], Obstacle::OtherServer { branch: A, found: "two".to_owned() });
+    check(&[(EndOwner(A), other)], Obstacle::OtherServer { branch: A, found: "two".to_owned() });
     let settle = Settle(A, Settlement::RolledBack);
-    let rolled_back = [(List(A), listed(&[A])), (RollBack(A), Done)];
-    check(&[&rolled_back[..], &[(Confirm(A), Lost(failure(2013)))]].concat(), participant(2013));
-    let confirmed = [&rolled_back[..], &[(Confirm(A), listed(&[]))]].concat();
-    check(&[&confirmed[..], &[(settle, Lost(failure(2013)))]].concat(), Obstacle::Store(failure(2013)));
+    check(&of_a(&[(RollBack(A), Done), (Confirm(A), Lost(failure(2013)))]), participant(2013));
+    let confirmed = [(RollBack(A), Done), (Confirm(A), listed(&[])), (settle, Lost(failure(2013)))];
+    check(&of_a(&confirmed), Obstacle::Store(failure(2013)));
 }
 
 #[test]
@@ -241,6 +246,8 @@ fn nobody_is_asked_what_its_owner_knows() {
     half.branches[0].state = BranchState::Committed;
     let script = [
         (Settle(A, Settlement::Committed), Done),
+        (List(B), listed(&[B])),
+        (EndOwner(B), Done),
         (List(B), listed(&[B])),
         (Commit(B), Done),
         (Settle(B, Settlement::Committed), Done),

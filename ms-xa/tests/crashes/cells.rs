@@ -43,6 +43,7 @@ fn check_end(world: &mut World, owner: &mut Owner) {
 fn by_hand(world: &mut World, branch: BranchIx, statement: impl FnOnce(Xid) -> Statement) {
     world.by_hand = true;
     let statement = statement(world.xid(branch).clone());
+    world.servers[branch.index()].settle();
     let session = world.servers[branch.index()].connect().unwrap();
     world.run(branch.index(), session, &statement).unwrap();
     world.servers[branch.index()].end_session(session);
@@ -57,6 +58,30 @@ fn what_an_operator_rolled_back_is_never_called_committed() {
         check_end(&mut world, &mut owner);
         assert_eq!(world.fate(BranchIx(1)), Fate::Committed);
         assert_eq!(world.presumed, [A], "it is reported");
+    }
+}
+
+#[test]
+fn an_operator_may_act_between_any_two_steps_of_recovery() {
+    for flavor in FLAVORS {
+        for steps in 0.. {
+            let (mut world, mut owner) = up_to(flavor, plan(Ends::Commit), is_decided);
+            owner.die(&mut world, InFlight::Dropped, true);
+            world.let_lease_end();
+            let mut recoverer = Recoverer::new("first");
+            let is_over = !(0..steps).all(|_| recoverer.step(&mut world, None));
+            let is_there = world.fate(A) == Fate::Prepared;
+            if is_over {
+                assert!(steps > 10, "it has begun");
+                break;
+            }
+            if is_there {
+                by_hand(&mut world, A, Statement::RollBack);
+            }
+            while recoverer.step(&mut world, None) {}
+            check_end(&mut world, &mut owner);
+            assert_eq!(world.presumed.contains(&A), is_there, "after {steps} steps: it is reported");
+        }
     }
 }
 
@@ -278,6 +303,6 @@ fn a_branch_is_named_once() {
     }
     // Held by a session that lives, as long as it does.
     assert_eq!(world.run(0, two, &Statement::RollBack(xid.clone())), Err(1397));
-    world.servers[0].end_session(one);
+    world.servers[0].see_session_end(one);
     assert_eq!(world.run(0, two, &Statement::RollBack(xid)), Ok(()));
 }

@@ -17,11 +17,6 @@ use crate::{
     },
 };
 
-/// `ER_NO_SUCH_THREAD`: the connection has ended already.
-const NO_SUCH_THREAD: u16 = 1094;
-/// How long a connection may take to end, and how often that is looked at.
-const ENDING: Duration = Duration::from_millis(20);
-const ENDINGS: u32 = 250;
 /// How long a server may take to write its log, and how often that is looked at. InnoDB does it every second by itself.
 const FLUSHING: Duration = Duration::from_millis(50);
 const FLUSHES: u32 = 200;
@@ -71,11 +66,19 @@ async fn at_server(action: RecoveryAction, xid: &Xid, place: &Place, pool: &Arc<
             Err(error) => of_server(&error, &lease),
         },
         RecoveryAction::EndOwner(_) => {
-            // After a restart the number may be anybody's, and of the connection that had it nothing is left.
-            if !participant::is_same_run(&participant::run_of(lease.identity()), &place.run) {
+            // After a restart the number may be anybody's, and of the connection that had it nothing is left. And what is free to
+            // be had here is no longer its owner's.
+            let now = lease.identity();
+            if !participant::is_same_run(&participant::run_of(now), &place.run)
+                || now.connection_id == place.connection_id
+            {
                 return RecoveryAnswer::Done;
             }
-            end_connection(&mut lease, place.connection_id).await
+            match participant::see_end(&mut lease, place.connection_id).await {
+                Ok(true) => RecoveryAnswer::Done,
+                Ok(false) => RecoveryAnswer::Lost(failure("the owner's connection does not end")),
+                Err(error) => of_server(&error, &lease),
+            }
         }
         RecoveryAction::Commit(_) => said(send(&mut lease, sql::commit(xid)).await, &lease),
         RecoveryAction::RollBack(_) => said(send(&mut lease, sql::rollback(xid)).await, &lease),
@@ -117,26 +120,6 @@ async fn log_of(lease: &mut Lease) -> Result<Option<(u64, u64)>, sqlx::Error> {
         word(row, 1)?.parse().ok()
     };
     Ok(value("Innodb_lsn_flushed").zip(value("Innodb_lsn_current")))
-}
-
-/// Ends a connection, and waits until the server has forgotten it: only then can nothing more be prepared on it.
-async fn end_connection(lease: &mut Lease, id: u64) -> RecoveryAnswer {
-    match lease.run_text(&format!("KILL {id}"), LIMIT).await {
-        Ok(_) => {}
-        Err(error) if server_error(&error).is_some_and(|it| it.number() == NO_SUCH_THREAD) => {
-            return RecoveryAnswer::Done;
-        }
-        Err(error) => return of_server(&error, lease),
-    }
-    let listed = format!("SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = {id}");
-    for _ in 0..ENDINGS {
-        match lease.run_text(&listed, LIMIT).await {
-            Ok(rows) if rows.is_empty() => return RecoveryAnswer::Done,
-            Ok(_) => sleep(ENDING).await,
-            Err(error) => return of_server(&error, lease),
-        }
-    }
-    RecoveryAnswer::Lost(failure("the owner's connection does not end"))
 }
 
 fn said(answer: Result<(), (usize, sqlx::Error)>, lease: &Lease) -> RecoveryAnswer {

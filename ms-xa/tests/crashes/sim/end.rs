@@ -47,6 +47,7 @@ impl World {
         for branch in self.branches() {
             let xid = self.xid(branch).clone();
             if self.fate(branch) == Fate::Prepared {
+                self.servers[branch.index()].settle();
                 let session = self.servers[branch.index()].connect().unwrap();
                 let statement = if committed { Statement::Commit(xid) } else { Statement::RollBack(xid) };
                 self.run(branch.index(), session, &statement).unwrap();

@@ -122,7 +122,7 @@ fn perform(world: &mut World, record: &Record, action: RecoveryAction) -> Recove
             let place = &record.branches.iter().find(|it| it.branch == branch).unwrap().place;
             // Numbers of connections start anew with the server.
             if place.run == world.servers[server].run.to_string() {
-                world.servers[server].end_session(place.connection_id);
+                world.servers[server].see_session_end(place.connection_id);
             }
             RecoveryAnswer::Done
         }),

@@ -1,8 +1,9 @@
 //! A server as far as branches go, with what was measured on real ones.
 //!
 //! Prepared branches outlive their session and the server; others do not. Where the flavours differ: while the session that prepared
-//! a branch lives, MariaDB denies it to others (1397) and MySQL does not; and MariaDB answers `XA ROLLBACK` before it is on disk, so
-//! that the branch is prepared again after a crash, unless something else was written in between.
+//! a branch lives, MariaDB denies it to others (1397) and MySQL does not; while that session is ending MariaDB takes the branch off its
+//! list for whoever wants it committed or rolled back, and does neither; and it answers `XA ROLLBACK` before it is on disk, so that the
+//! branch is prepared again after a crash, unless something else was written in between.
 
 use std::collections::BTreeMap;
 
@@ -27,6 +28,8 @@ pub(crate) struct Server {
     pub(crate) committed: Vec<Xid>,
     /// Rolled back, and not on disk.
     pub(crate) unflushed: Vec<Xid>,
+    /// Prepared, with their locks, and on no list.
+    pub(crate) hidden: Vec<Xid>,
     sessions: BTreeMap<u64, Option<Open>>,
     last_session: u64,
 }
@@ -35,7 +38,14 @@ pub(crate) struct Server {
 #[derive(Debug)]
 pub(crate) struct Prepared {
     pub(crate) xid: Xid,
-    holder: Option<u64>,
+    holder: Option<Holder>,
+}
+
+/// The session that has prepared a branch.
+#[derive(Clone, Copy, Debug)]
+struct Holder {
+    session: u64,
+    is_ending: bool,
 }
 
 /// A branch that its session takes along.
@@ -73,6 +83,7 @@ impl Server {
             prepared: Vec::new(),
             committed: Vec::new(),
             unflushed: Vec::new(),
+            hidden: Vec::new(),
             sessions: BTreeMap::new(),
             last_session: 0,
         }
@@ -87,20 +98,34 @@ impl Server {
         Ok(self.last_session)
     }
 
-    /// The session ends, whether by its client, by `KILL` or by itself.
+    /// The session's client is gone, and it ends in its own time: what it has prepared is half its own, for as long as nobody waits.
     pub(crate) fn end_session(&mut self, session: u64) {
         self.sessions.remove(&session);
+        for holder in self.prepared.iter_mut().filter_map(|it| it.holder.as_mut()) {
+            holder.is_ending |= holder.session == session;
+        }
+    }
+
+    /// Somebody ends the session and waits until that is over.
+    pub(crate) fn see_session_end(&mut self, session: u64) {
+        self.sessions.remove(&session);
         for it in &mut self.prepared {
-            if it.holder == Some(session) {
-                it.holder = None;
-            }
+            it.holder.take_if(|it| it.session == session);
+        }
+    }
+
+    /// Time goes by: what is ending has ended.
+    pub(crate) fn settle(&mut self) {
+        for it in &mut self.prepared {
+            it.holder.take_if(|it| it.is_ending);
         }
     }
 
     pub(crate) fn crash(&mut self) {
         self.is_up = false;
         self.sessions.clear();
-        for xid in std::mem::take(&mut self.unflushed) {
+        let (unflushed, hidden) = (std::mem::take(&mut self.unflushed), std::mem::take(&mut self.hidden));
+        for xid in unflushed.into_iter().chain(hidden) {
             self.leave_prepared(xid);
         }
         for it in &mut self.prepared {
@@ -170,7 +195,8 @@ impl Server {
             Statement::Prepare(xid) => {
                 self.take_ended(session, xid).ok_or(STATE)?;
                 self.flush();
-                self.prepared.push(Prepared { xid: xid.clone(), holder: Some(session) });
+                let holder = Holder { session, is_ending: false };
+                self.prepared.push(Prepared { xid: xid.clone(), holder: Some(holder) });
                 Ok(())
             }
             Statement::CommitOnePhase(xid) => {
@@ -180,16 +206,16 @@ impl Server {
                 Ok(())
             }
             Statement::Commit(xid) => {
-                self.take_prepared(session, xid)?;
-                self.flush();
-                self.committed.push(xid.clone());
+                if self.take_prepared(session, xid)? {
+                    self.flush();
+                    self.committed.push(xid.clone());
+                }
                 Ok(())
             }
             Statement::RollBack(xid) => {
                 let flavor = self.flavor;
                 let Some(open) = self.open(session, xid) else {
-                    self.take_prepared(session, xid)?;
-                    if flavor == Flavor::MariaDb {
+                    if self.take_prepared(session, xid)? && flavor == Flavor::MariaDb {
                         self.unflushed.push(xid.clone());
                     }
                     return Ok(());
@@ -214,14 +240,16 @@ impl Server {
         Some(())
     }
 
-    /// Takes a prepared branch away, if this session may.
-    fn take_prepared(&mut self, session: u64, xid: &Xid) -> Result<(), u16> {
+    /// Takes a prepared branch off the list, if this session may; whether its end is more than an answer.
+    fn take_prepared(&mut self, session: u64, xid: &Xid) -> Result<bool, u16> {
         let at = self.prepared.iter().position(|it| it.xid == *xid).ok_or(UNKNOWN)?;
-        let other = self.prepared[at].holder.is_some_and(|holder| holder != session);
-        if other && self.flavor == Flavor::MariaDb {
-            return Err(UNKNOWN);
+        let other = self.prepared[at].holder.filter(|it| it.session != session && self.flavor == Flavor::MariaDb);
+        match other {
+            Some(Holder { is_ending: false, .. }) => return Err(UNKNOWN),
+            Some(Holder { is_ending: true, .. }) => self.hidden.push(xid.clone()),
+            None => {}
         }
         self.prepared.remove(at);
-        Ok(())
+        Ok(other.is_none())
     }
 }

@@ -142,7 +142,7 @@ impl World {
         let (server, xid) = (&self.servers[branch.index()], self.xid(branch));
         match () {
             () if server.committed.contains(xid) => Fate::Committed,
-            () if server.is_prepared(xid) => Fate::Prepared,
+            () if server.is_prepared(xid) || server.hidden.contains(xid) => Fate::Prepared,
             () => Fate::Gone,
         }
     }

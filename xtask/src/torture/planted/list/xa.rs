@@ -53,8 +53,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
         name: "xa: recovery goes to the wrong server",
         edits: &[Edit {
             file: RECOVERY,
-            from: "_ if is_listed => self.ready.push(RecoveryAction::RollBack(branch)),",
-            to: "_ if is_listed => self.ready.push(RecoveryAction::RollBack(self.record.branches[0].branch)),",
+            from: "(_, _) if is_listed => self.ready.push(RecoveryAction::RollBack(branch)),",
+            to: "(_, _) if is_listed => self.ready.push(RecoveryAction::RollBack(self.record.branches[0].branch)),",
         }],
         caught_by: MATRIX,
     },
@@ -71,17 +71,17 @@ pub(super) const MISTAKES: &[Mistake] = &[
         name: "xa: an unknown branch counts as done",
         edits: &[Edit {
             file: RECOVERY,
-            from: "self.steps[at] = Step::Asking(Held::Likely);\n                self.ready.push(RecoveryAction::List(branch));",
+            from: "self.steps[at] = Step::Asking(Held::Unknown);\n                self.ready.push(RecoveryAction::List(branch));",
             to: "self.settle(branch, settlement);",
         }],
-        caught_by: MATRIX,
+        caught_by: crashes("an_operator_may_act_between_any_two_steps_of_recovery"),
     },
     Mistake {
         name: "xa: a branch that is not listed counts as committed",
         edits: &[Edit {
             file: RECOVERY,
-            from: "Some(Decision::Commit) => self.settle(branch, Settlement::Presumed),",
-            to: "Some(Decision::Commit) => self.settle(branch, Settlement::Committed),",
+            from: "(Some(Decision::Commit), _) => self.settle(branch, Settlement::Presumed),",
+            to: "(Some(Decision::Commit), _) => self.settle(branch, Settlement::Committed),",
         }],
         caught_by: crashes("what_an_operator_rolled_back_is_never_called_committed"),
     },
@@ -152,8 +152,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
         name: "xa: an owner that is only slow may still prepare",
         edits: &[Edit {
             file: RECOVERY,
-            from: "_ if step != Step::Asking(Held::No) => self.ready.push(RecoveryAction::EndOwner(branch)),",
-            to: "_ if false => self.ready.push(RecoveryAction::EndOwner(branch)),",
+            from: "(Decision::Abort, _) => (Step::Asking(Held::Perhaps), RecoveryAction::EndOwner(it.branch)),",
+            to: "(Decision::Abort, _) => (Step::Asking(Held::No), RecoveryAction::List(it.branch)),",
         }],
         caught_by: MATRIX,
     },
@@ -166,7 +166,7 @@ pub(super) const MISTAKES: &[Mistake] = &[
         name: "xa: a branch counts as rolled back before its server has written that down",
         edits: &[Edit {
             file: RECOVERY,
-            from: "RecoveryAnswer::Done if settlement == Settlement::RolledBack => self.confirm(branch, settlement, None),",
+            from: "RecoveryAnswer::Done if settlement == Settlement::RolledBack => self.confirm(branch, settlement, false),",
             to: "",
         }],
         caught_by: MATRIX,
@@ -175,8 +175,17 @@ pub(super) const MISTAKES: &[Mistake] = &[
         name: "xa: what its owner has rolled back counts as that for good",
         edits: &[Edit {
             file: RECOVERY,
-            from: "confirming(it.branch, Settlement::RolledBack, Some(Held::Perhaps))",
+            from: "confirming(it.branch, Settlement::RolledBack, true)",
             to: "settling(it.branch, Settlement::RolledBack)",
+        }],
+        caught_by: MATRIX,
+    },
+    Mistake {
+        name: "xa: a branch is committed while its session is ending",
+        edits: &[Edit {
+            file: RECOVERY,
+            from: "(_, Held::Perhaps) if is_listed => self.ready.push(RecoveryAction::EndOwner(branch)),",
+            to: "",
         }],
         caught_by: MATRIX,
     },
