@@ -105,7 +105,7 @@ async fn global(db: &Cluster, gtrid: &str) -> (f64, f64) {
     let began = Instant::now();
     let mut xa = db.xa(gtrid).begin().await.unwrap();
     for name in SERVERS {
-        xa.on(name).execute(UPDATE).await.unwrap();
+        xa.on(name).unwrap().execute(UPDATE).await.unwrap();
     }
     let ending = Instant::now();
     xa.commit().await.unwrap();

@@ -82,9 +82,9 @@ async fn transfer(db: &Cluster, name: &str, cents: i64) -> Result<bool, sqlx::Er
     let [(from, payer), (to, payee)] = ACCOUNTS;
     // Who gives comes last: that the other server has done its part already is what makes it interesting.
     let give = sqlx::query("UPDATE account SET cents = cents + ? WHERE id = ?").bind(cents).bind(payee);
-    give.execute(&mut xa.on(to)).await?;
+    give.execute(&mut xa.on(to)?).await?;
     let take = sqlx::query("UPDATE account SET cents = cents - ? WHERE id = ? AND cents >= ?");
-    let taken = take.bind(cents).bind(payer).bind(cents).execute(&mut xa.on(from)).await?;
+    let taken = take.bind(cents).bind(payer).bind(cents).execute(&mut xa.on(from)?).await?;
     if taken.rows_affected() == 0 {
         xa.rollback().await?;
         return Ok(false);

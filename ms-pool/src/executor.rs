@@ -118,36 +118,47 @@ macro_rules! reads_of_session {
 }
 pub(crate) use reads_of_session;
 
-/// Runs each statement where it belongs, on the session's own connections.
-///
-/// # Cancel safety
-///
-/// Dropping a statement's future or stream at any moment leaves the session usable. The connection it ran on is closed if its
-/// answer had not been read to the end, and with it what only that connection knew.
-impl<'c> Executor<'c> for &'c mut Session {
-    type Database = MySql;
+/// An executor over a session.
+macro_rules! executor_of_session {
+    ($(#[$doc:meta])* $handle:ty, |$self:ident| $session:expr) => {
+        $(#[$doc])*
+        impl<'c> Executor<'c> for $handle {
+            type Database = MySql;
 
-    reads_of_session!(|self| self);
+            $crate::executor::reads_of_session!(|$self| $session);
 
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [MySqlTypeInfo],
-    ) -> BoxFuture<'e, Result<MySqlStatement, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async move { self.prepare_on(sql, parameters, None).await })
-    }
+            fn prepare_with<'e>(
+                $self,
+                sql: SqlStr,
+                parameters: &'e [MySqlTypeInfo],
+            ) -> BoxFuture<'e, Result<MySqlStatement, sqlx::Error>>
+            where
+                'c: 'e,
+            {
+                Box::pin($session.prepare_on(sql, parameters, None))
+            }
 
-    #[doc(hidden)]
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<MySql>, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        Box::pin(async move { self.describe_on(sql, None).await })
-    }
+            #[doc(hidden)]
+            fn describe<'e>($self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<MySql>, sqlx::Error>>
+            where
+                'c: 'e,
+            {
+                Box::pin($session.describe_on(sql, None))
+            }
+        }
+    };
 }
+pub(crate) use executor_of_session;
+
+executor_of_session!(
+    /// Runs each statement where it belongs, on the session's own connections.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping a statement's future or stream at any moment leaves the session usable. The connection it ran on is closed if its
+    /// answer had not been read to the end, and with it what only that connection knew.
+    &'c mut Session, |self| self
+);
 
 impl Session {
     /// Where a statement would run that is not going to, and so leaves nothing behind.
@@ -158,7 +169,7 @@ impl Session {
         Ok(routed?.server)
     }
 
-    async fn prepare_on(
+    pub(crate) async fn prepare_on(
         &mut self,
         sql: SqlStr,
         parameters: &[MySqlTypeInfo],
@@ -170,7 +181,11 @@ impl Session {
         self.cluster.prepare_on(&mut slot.lease, &stmt.sql, parameters).await
     }
 
-    async fn describe_on(&mut self, sql: SqlStr, route: Option<Route>) -> Result<Describe<MySql>, sqlx::Error> {
+    pub(crate) async fn describe_on(
+        &mut self,
+        sql: SqlStr,
+        route: Option<Route>,
+    ) -> Result<Describe<MySql>, sqlx::Error> {
         let stmt = Stmt::prepared(sql);
         let server = self.route_only(&stmt, route).await?;
         let slot = self.slots.use_now(server).expect("it was routed there");

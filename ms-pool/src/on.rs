@@ -111,10 +111,16 @@ impl Cluster {
     /// # }
     /// ```
     pub fn group<'c>(&'c self, name: &'c str) -> Result<On<'c>, Error> {
-        if !self.router().pipeline().knows_group(name) {
-            let why = format!("no filter of the cluster knows a group of servers named `{name}`");
-            return Err(Error::Refused { why: why.into() });
-        }
+        self.check_group(name)?;
         Ok(On { group: Some(name), ..On::anywhere(self) })
+    }
+
+    /// That some filter knows a group of that name.
+    pub(crate) fn check_group(&self, name: &str) -> Result<(), Error> {
+        if self.router().pipeline().knows_group(name) {
+            return Ok(());
+        }
+        let why = format!("no filter of the cluster knows a group of servers named `{name}`");
+        Err(Error::Refused { why: why.into() })
     }
 }

@@ -67,7 +67,7 @@ impl World {
 
     async fn insert(&self, xa: &mut Xa, place: &str, n: i32) -> Result<(), sqlx::Error> {
         let sql = format!("INSERT INTO {} VALUES ('{place}', {n})", self.name);
-        xa.on(place).execute(AssertSqlSafe(sql)).await.map(drop)
+        xa.on(place).unwrap().execute(AssertSqlSafe(sql)).await.map(drop)
     }
 
     /// Both places.
@@ -256,7 +256,7 @@ async fn a_deadlock_undoes_all() {
 
     let mut xa = it.db.xa("deadlock").begin().await.unwrap();
     it.insert_both(&mut xa, 1).await;
-    xa.on("east").execute(AssertSqlSafe(lock("a"))).await.unwrap();
+    xa.on("east").unwrap().execute(AssertSqlSafe(lock("a"))).await.unwrap();
     other.execute("SET innodb_lock_wait_timeout = 20").await.unwrap();
     other.execute("BEGIN").await.unwrap();
     // The heavier one survives.
@@ -273,7 +273,7 @@ async fn a_deadlock_undoes_all() {
         }
     });
     tokio::time::sleep(Duration::from_millis(300)).await;
-    let error = xa.on("east").execute(AssertSqlSafe(lock("b"))).await.unwrap_err();
+    let error = xa.on("east").unwrap().execute(AssertSqlSafe(lock("b"))).await.unwrap_err();
     assert_eq!(ms_pool::code(&error), 1213, "{error}");
     waits.await.unwrap();
     let error = xa.commit().await.unwrap_err();
@@ -299,6 +299,22 @@ async fn when_its_time_is_over_it_is_not_committed() {
     assert_eq!(outcome, XaFailure::RolledBack);
     assert!(text.contains("its time was over"), "{text}");
     assert_eq!((it.rows(1).await, prepared("late").await), (0, 0));
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn a_group_that_nobody_knows_is_no_place_to_write_to() {
+    let it = World::new("xa_nowhere").await;
+    let mut xa = it.db.xa("nowhere").begin().await.unwrap();
+    // Neither a slip of the pen nor what a stranger has chosen gets to a server.
+    for name in ["esat", "east */ DROP TABLE xa_nowhere; /*", ""] {
+        let error = xa.on(name).unwrap_err().to_string();
+        assert!(error.ends_with(&format!("no filter of the cluster knows a group of servers named `{name}`")), "{error}");
+    }
+    it.insert_both(&mut xa, 1).await;
+    assert_eq!(it.count(Counter::XaParticipants), 2);
+    xa.commit().await.unwrap();
+    assert_eq!(it.rows(1).await, 2);
 }
 
 /// An owner that is taken for dead finds out, whichever of the two was first.
@@ -372,7 +388,7 @@ async fn a_branch_that_only_reads_is_in_nobodys_way() {
     let mut xa = it.db.xa("reads").begin().await.unwrap();
     it.insert(&mut xa, "east", 1).await.unwrap();
     let sql = format!("SELECT COUNT(*) FROM {}", it.name);
-    xa.on("west").fetch_all(AssertSqlSafe(sql.clone())).await.unwrap();
+    xa.on("west").unwrap().fetch_all(AssertSqlSafe(sql.clone())).await.unwrap();
     xa.commit().await.unwrap();
     assert_eq!(it.rows(1).await, 1);
 

@@ -46,7 +46,7 @@ async fn what_was_committed_is_seen_by_who_committed_it() {
     }
     let insert_at = async |xa: &mut ms_pool::Xa, place: &str| {
         let sql = format!("INSERT INTO {table} VALUES (1)");
-        xa.on(place).execute(AssertSqlSafe(sql)).await.unwrap();
+        xa.on(place).unwrap().execute(AssertSqlSafe(sql)).await.unwrap();
     };
     // Through the cluster: one phase, then two.
     for (name, places, rows) in [("seen-1", &["east"][..], 1), ("seen-2", &["east", "west"], 3)] {
@@ -92,8 +92,8 @@ async fn what_was_rolled_back_is_waited_for_by_nobody() {
     }
     let mut xa = scope.xa("undone").begin().await.unwrap();
     let sql = format!("INSERT INTO {table} VALUES (2)");
-    xa.on("east").execute(AssertSqlSafe(sql.clone())).await.unwrap();
-    xa.on("west").execute(AssertSqlSafe(sql)).await.unwrap();
+    xa.on("east").unwrap().execute(AssertSqlSafe(sql.clone())).await.unwrap();
+    xa.on("west").unwrap().execute(AssertSqlSafe(sql)).await.unwrap();
     xa.rollback().await.unwrap();
     let (seen, at) = count(&scope, &table).await;
     assert_eq!(seen, 1);

@@ -25,7 +25,7 @@ fn process(store: &Path) -> Cluster {
 async fn insert_both(xa: &mut Xa, table: &str) {
     for place in ["east", "west"] {
         let sql = format!("INSERT INTO {table} VALUES (1)");
-        sqlx::query(AssertSqlSafe(sql)).execute(&mut xa.on(place)).await.unwrap();
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut xa.on(place).unwrap()).await.unwrap();
     }
 }
 

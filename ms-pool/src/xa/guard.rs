@@ -7,19 +7,13 @@ use ms_xa::Gtrid;
 use sqlx_core::{
     describe::Describe,
     executor::{Execute, Executor},
-    sql_str::{AssertSqlSafe, SqlSafeStr, SqlStr},
+    sql_str::SqlStr,
 };
 use sqlx_mysql::{MySql, MySqlQueryResult, MySqlRow, MySqlStatement, MySqlTypeInfo};
 use tokio::runtime::Handle;
 
 use super::{XaOptions, calls::How};
-use crate::{
-    Cluster, Error, Scope, Session,
-    executor::reads_of_session,
-    pool::{Stmt, first_row},
-    reader::Parts,
-    run::{Item, failed},
-};
+use crate::{Cluster, Error, Scope, Session, executor::executor_of_session, run::Item};
 
 /// A global transaction that is to be begun; from [`Cluster::xa`] and [`Scope::xa`].
 #[must_use = "nothing has begun yet"]
@@ -37,8 +31,8 @@ impl Cluster {
     /// ```no_run
     /// # async fn example(db: ms_pool::Cluster) -> Result<(), sqlx::Error> {
     /// let mut xa = db.xa("transfer-4711").begin().await?;
-    /// sqlx::query("UPDATE account SET cents = cents - 100 WHERE id = ?").bind(1).execute(&mut xa.on("east")).await?;
-    /// sqlx::query("UPDATE account SET cents = cents + 100 WHERE id = ?").bind(2).execute(&mut xa.on("west")).await?;
+    /// sqlx::query("UPDATE account SET cents = cents - 100 WHERE id = ?").bind(1).execute(&mut xa.on("east")?).await?;
+    /// sqlx::query("UPDATE account SET cents = cents + 100 WHERE id = ?").bind(2).execute(&mut xa.on("west")?).await?;
     /// xa.commit().await?;
     /// # Ok(())
     /// # }
@@ -119,9 +113,16 @@ impl Xa {
         self.session.as_ref().expect("it is open until it ends")
     }
 
-    /// An executor for statements on a node group of the section: as if each began with the group's name as a comment.
-    pub fn on<'x>(&'x mut self, group: &'x str) -> XaOn<'x> {
-        XaOn { session: self.session_mut(), group }
+    /// An executor for which every statement is to run within one of the groups of the filter `node_groups`, as [`Cluster::group`].
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] when no filter knows a group of that name.
+    pub fn on(&mut self, group: &str) -> Result<XaOn<'_>, Error> {
+        let session = self.session_mut();
+        session.cluster.check_group(group)?;
+        let before = session.core.group.replace(group.into());
+        Ok(XaOn { session, before })
     }
 
     /// Commits on all servers, or on none; see [`Session::xa_commit`].
@@ -178,92 +179,25 @@ impl fmt::Debug for Xa {
     }
 }
 
-impl<'c> Executor<'c> for &'c mut Xa {
-    type Database = MySql;
-
-    reads_of_session!(|self| self.session_mut());
-
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [MySqlTypeInfo],
-    ) -> BoxFuture<'e, Result<MySqlStatement, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        self.session_mut().prepare_with(sql, parameters)
-    }
-
-    #[doc(hidden)]
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<MySql>, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        self.session_mut().describe(sql)
-    }
-}
+executor_of_session!(&'c mut Xa, |self| self.session_mut());
 
 /// A node group in a global transaction, as an executor; from [`Xa::on`].
 pub struct XaOn<'x> {
     session: &'x mut Session,
-    group: &'x str,
+    /// What the session's statements are for without it.
+    before: Option<Arc<str>>,
 }
 
-impl XaOn<'_> {
-    fn addressed(&self, sql: &str) -> SqlStr {
-        AssertSqlSafe(format!("/*{}*/{sql}", self.group.replace("*/", ""))).into_sql_str()
+impl Drop for XaOn<'_> {
+    fn drop(&mut self) {
+        self.session.core.group = self.before.take();
     }
 }
 
 impl fmt::Debug for XaOn<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("XaOn").field("group", &self.group).finish_non_exhaustive()
+        f.debug_struct("XaOn").field("group", &self.session.core.group).finish_non_exhaustive()
     }
 }
 
-impl<'c> Executor<'c> for &'c mut XaOn<'_> {
-    type Database = MySql;
-
-    fn fetch_many<'e, 'q: 'e, E>(self, query: E) -> BoxStream<'e, Item>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, MySql>,
-    {
-        match Stmt::take(query) {
-            Ok(stmt) => {
-                let sql = self.addressed(stmt.sql.as_str());
-                self.session.send(Stmt { sql, ..stmt }, Parts)
-            }
-            Err(error) => failed(error),
-        }
-    }
-
-    fn fetch_optional<'e, 'q: 'e, E>(self, query: E) -> BoxFuture<'e, Result<Option<MySqlRow>, sqlx::Error>>
-    where
-        'c: 'e,
-        E: 'q + Execute<'q, MySql>,
-    {
-        Box::pin(first_row(self.fetch_many(query)))
-    }
-
-    fn prepare_with<'e>(
-        self,
-        sql: SqlStr,
-        parameters: &'e [MySqlTypeInfo],
-    ) -> BoxFuture<'e, Result<MySqlStatement, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        let sql = self.addressed(sql.as_str());
-        self.session.prepare_with(sql, parameters)
-    }
-
-    #[doc(hidden)]
-    fn describe<'e>(self, sql: SqlStr) -> BoxFuture<'e, Result<Describe<MySql>, sqlx::Error>>
-    where
-        'c: 'e,
-    {
-        let sql = self.addressed(sql.as_str());
-        self.session.describe(sql)
-    }
-}
+executor_of_session!(&'c mut XaOn<'_>, |self| self.session);

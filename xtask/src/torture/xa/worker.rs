@@ -195,8 +195,8 @@ async fn book(
 ) -> Result<(), sqlx::Error> {
     let account = rng.u32(..ACCOUNTS);
     let update = format!("UPDATE account SET cents = cents + ({cents}) WHERE id = {account}");
-    xa.on(place).execute(AssertSqlSafe(update)).await?;
+    xa.on(place)?.execute(AssertSqlSafe(update)).await?;
     let insert = format!("INSERT INTO ledger VALUES ('{gtrid}', {cents}, {servers})");
-    xa.on(place).execute(AssertSqlSafe(insert)).await?;
+    xa.on(place)?.execute(AssertSqlSafe(insert)).await?;
     Ok(())
 }
