@@ -309,7 +309,10 @@ async fn a_group_that_nobody_knows_is_no_place_to_write_to() {
     // Neither a slip of the pen nor what a stranger has chosen gets to a server.
     for name in ["esat", "east */ DROP TABLE xa_nowhere; /*", ""] {
         let error = xa.on(name).unwrap_err().to_string();
-        assert!(error.ends_with(&format!("no filter of the cluster knows a group of servers named `{name}`")), "{error}");
+        assert!(
+            error.ends_with(&format!("no filter of the cluster knows a group of servers named `{name}`")),
+            "{error}"
+        );
     }
     it.insert_both(&mut xa, 1).await;
     assert_eq!(it.count(Counter::XaParticipants), 2);

@@ -329,22 +329,35 @@ impl StateStore for ServerStore {
         };
         let id = trx.0;
         let sql = format!(
-            "UPDATE {table} SET decision = '{word}', {state}intend = '{intend}' WHERE store_trx_id = {id} AND decision IS \
-             NULL; SELECT decision FROM {table} WHERE store_trx_id = {id}"
+            "UPDATE {table} SET decision = '{word}', {state}intend = '{intend}' WHERE store_trx_id = {id} AND decision IS NULL"
         );
-        let answer = self.run(sql).await?;
+        if self.run(sql).await?.found == [1] {
+            return Ok(Some(decision));
+        }
+        let answer = self.run(format!("SELECT decision FROM {table} WHERE store_trx_id = {id}")).await?;
         Ok(answer.rows.first().and_then(|row| decision_of(text(row, 0).as_deref())))
     }
 
     async fn finish(&self, trx: TrxId, ending: &Ending) -> Result<(), StoreError> {
         let [table, participants, _] = &self.tables;
         let id = trx.0;
-        let mut sql = String::new();
         let decision = match ending.decision {
             Some(Decision::Commit) => "'COMMIT'",
             Some(Decision::Abort) => "'ABORT'",
             None => "NULL",
         };
+        let finished = match ending.finished {
+            Finished::No => "NO",
+            Finished::Success => "SUCCESS",
+            Finished::Failure => "FAILURE",
+        };
+        // One statement, so that the disk is waited for once.
+        let mut sql = format!(
+            "UPDATE {table} t LEFT JOIN {participants} p ON p.fk_store_trx_id = t.store_trx_id SET t.state = '{}', t.intend = '{}', \
+             t.finished = '{finished}'",
+            ending.state.word(),
+            ending.intend.word()
+        );
         if !ending.branches.is_empty() {
             let mut states = String::new();
             let (mut healths, mut numbers, mut errors) = (String::new(), String::new(), String::new());
@@ -358,11 +371,7 @@ impl StateStore for ServerStore {
                     _ = write!(errors, " WHEN {branch} THEN {}", utf8(Some(&text)));
                 }
             }
-            _ = write!(
-                sql,
-                "UPDATE {participants} p JOIN {table} t ON t.store_trx_id = p.fk_store_trx_id SET p.state = CASE p.branch{states} \
-                 ELSE p.state END"
-            );
+            _ = write!(sql, ", p.state = CASE p.branch{states} ELSE p.state END");
             if !healths.is_empty() {
                 _ = write!(
                     sql,
@@ -370,21 +379,10 @@ impl StateStore for ServerStore {
                      p.client_errno END, p.client_error = CASE p.branch{errors} ELSE p.client_error END"
                 );
             }
-            _ = write!(sql, " WHERE t.store_trx_id = {id} AND t.decision <=> {decision}; ");
         }
-        let finished = match ending.finished {
-            Finished::No => "NO",
-            Finished::Success => "SUCCESS",
-            Finished::Failure => "FAILURE",
-        };
-        _ = write!(
-            sql,
-            "UPDATE {table} SET state = '{}', intend = '{}', finished = '{finished}' WHERE store_trx_id = {id} AND decision \
-             <=> {decision}",
-            ending.state.word(),
-            ending.intend.word()
-        );
-        if self.run(sql).await?.found.last() == Some(&1) { Ok(()) } else { Err(refused(TAKEN)) }
+        _ = write!(sql, " WHERE t.store_trx_id = {id} AND t.decision <=> {decision}");
+        // Each row of either table counts.
+        if self.run(sql).await?.found.iter().any(|it| *it > 0) { Ok(()) } else { Err(refused(TAKEN)) }
     }
 
     async fn renew(&self, open: &[TrxId]) -> Result<(), StoreError> {
