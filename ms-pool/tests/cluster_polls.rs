@@ -15,7 +15,7 @@ use std::{
 use futures_util::future::BoxFuture;
 use ms_pool::{Cluster, Password, Session, Tx, TxOptions};
 use sqlx::{Acquire, AssertSqlSafe, Connection, Executor, Row};
-use support::{account, address, eventually, number, primary_url, replica_url, table};
+use support::{account, eventually, no_transaction, number, primary_url, replica_url, table};
 
 /// How far into a future it is dropped.
 const POLLS: usize = 64;
@@ -55,15 +55,8 @@ async fn is_sound(db: &Cluster, what: &str) {
 }
 
 async fn has_no_transaction(name: &str, what: &str) {
-    let open = format!(
-        "SELECT COUNT(*) FROM information_schema.innodb_trx AS t JOIN information_schema.processlist AS p \
-         ON p.id = t.trx_mysql_thread_id WHERE p.user = '{name}'"
-    );
     for url in [primary_url(), replica_url(1), replica_url(2)] {
-        eventually(&format!("the end of the transactions of `{what}` at {:?}", address(&url)), async || {
-            number(&url, &open).await == 0
-        })
-        .await;
+        no_transaction(&url, &format!("p.user = '{name}'"), what).await;
     }
 }
 

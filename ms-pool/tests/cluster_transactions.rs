@@ -10,7 +10,7 @@ use std::time::Duration;
 use ms_filters::Role;
 use ms_pool::{Cluster, Consistency, Error, Isolation, Session, TxOptions};
 use sqlx::{AssertSqlSafe, Executor, Row, mysql::MySqlArguments};
-use support::{cluster, configured, direct, eventually, number, primary_url, table};
+use support::{cluster, configured, direct, eventually, no_transaction, number, open_transactions, primary_url, table};
 
 fn read_only() -> TxOptions {
     TxOptions { read_only: true, ..TxOptions::default() }
@@ -293,10 +293,11 @@ async fn a_guard_in_a_session_sees_its_state_and_leaves_it() {
     let mut tx = session.begin(TxOptions::default()).await.unwrap();
     run(&mut tx, &insert).await.unwrap();
     let id: i64 = sqlx::query_scalar("SELECT CAST(CONNECTION_ID() AS SIGNED)").fetch_one(&mut tx).await.unwrap();
+    let its = format!("p.id = {id}");
+    assert_eq!(open_transactions(&primary_url(), &its).await.len(), 1);
     drop(tx);
     assert!(!session.in_transaction());
-    let open = format!("SELECT COUNT(*) FROM information_schema.innodb_trx WHERE trx_mysql_thread_id = {id}");
-    eventually("the rollback", async || number(&primary_url(), &open).await == 0).await;
+    no_transaction(&primary_url(), &its, "the transaction that was dropped").await;
     run(&mut session, &insert).await.unwrap();
     assert_eq!(seen(&table).await, 2);
 }

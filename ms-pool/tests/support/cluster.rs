@@ -183,6 +183,36 @@ pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> std
     began.elapsed()
 }
 
+/// The transactions that a server has open for certain connections; `whose` is a condition on the process list, `p`.
+///
+/// InnoDB shows a copy of its list, which it makes anew only when nobody has looked for 0.1 s: who looks every 10 ms sees
+/// the same transactions for ever (MariaDB 10.11, MySQL 9.7). So the tests of a file take turns, and wait before they look.
+pub async fn open_transactions(url: &str, whose: &str) -> Vec<String> {
+    static LOOKING: Mutex<()> = Mutex::const_new(());
+    let list = format!(
+        "SELECT CONCAT_WS(' | ', p.id, p.command, p.time, p.state, p.info, t.trx_state, t.trx_started, t.trx_query) \
+         FROM information_schema.innodb_trx AS t JOIN information_schema.processlist AS p \
+         ON p.id = t.trx_mysql_thread_id WHERE {whose}"
+    );
+    let _turn = LOOKING.lock().await;
+    tokio::time::sleep(std::time::Duration::from_millis(120)).await;
+    let rows = sqlx::raw_sql(sqlx::AssertSqlSafe(list)).fetch_all(&mut direct(url).await).await.unwrap();
+    rows.iter().map(|row| row.try_get_unchecked(0).unwrap()).collect()
+}
+
+/// Waits up to ten seconds until there are none.
+pub async fn no_transaction(url: &str, whose: &str, what: &str) {
+    let began = std::time::Instant::now();
+    loop {
+        let open = open_transactions(url, whose).await;
+        if open.is_empty() {
+            return;
+        }
+        let late = began.elapsed() > std::time::Duration::from_secs(10);
+        assert!(!late, "transactions of {what} at {:?} are still open: {open:#?}", address(url));
+    }
+}
+
 /// One test at a time, on servers that all run when it begins.
 pub async fn alone() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::const_new(());
