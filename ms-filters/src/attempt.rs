@@ -244,6 +244,8 @@ impl Class {
         let statement = request.statement;
         let splits = request.settings.split == Split::ReadsToReplicas;
         let (target, reason) = match (statement.route, statement.access) {
+            // What most of them are, ahead of the rules.
+            (None, Access::Read) if splits => (Target::Side(Role::Replica), Reason::Read),
             (Some(Route::LastUsed), _) => (Target::LastUsed, Reason::HintLastUsed),
             (None, Access::Follow) if request.last_used.is_some() => (Target::LastUsed, Reason::Follow),
             _ if !splits => (Target::Side(Role::Primary), Reason::SplitDisabled),

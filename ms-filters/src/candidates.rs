@@ -30,24 +30,28 @@ struct Side {
 impl Candidates {
     /// The servers of one role that are left.
     #[must_use]
+    #[inline]
     pub fn list(&self, role: Role) -> &[ServerIx] {
         &self.sides.of(role).list
     }
 
     /// The primaries that are left.
     #[must_use]
+    #[inline]
     pub fn primaries(&self) -> &[ServerIx] {
         self.list(Role::Primary)
     }
 
     /// The replicas that are left.
     #[must_use]
+    #[inline]
     pub fn replicas(&self) -> &[ServerIx] {
         self.list(Role::Replica)
     }
 
     /// Whether one side is still exactly what was configured.
     #[must_use]
+    #[inline]
     pub fn is_configured(&self, role: Role) -> bool {
         self.sides.of(role).configured
     }

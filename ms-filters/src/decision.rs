@@ -105,20 +105,24 @@ impl Decision {
         Line { decision: self, router, because }
     }
 
+    #[inline]
     pub(crate) fn set_server(&mut self, server: Option<ServerIx>) {
         self.server = server;
     }
 
+    #[inline]
     pub(crate) fn left(&mut self, filter: Option<u8>, reason: Reason, primaries: usize, replicas: usize) {
         let cap = |count: usize| u16::try_from(count).unwrap_or(u16::MAX).min(ABOUT_A_SERVER - 1);
         self.push(Packed { filter: filter.unwrap_or(ROUTER), reason, first: cap(primaries), second: cap(replicas) });
     }
 
+    #[inline]
     pub(crate) fn about(&mut self, filter: Option<u8>, reason: Reason, server: ServerIx) {
         let filter = filter.unwrap_or(ROUTER);
         self.push(Packed { filter, reason, first: server.raw(), second: ABOUT_A_SERVER });
     }
 
+    #[inline]
     fn push(&mut self, step: Packed) {
         match self.steps.get_mut(usize::from(self.kept)) {
             Some(free) => {

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod at_once; // the way that nearly every statement goes
 mod attempt; // one statement on its way
 mod candidates; // what filters hand to each other
 mod decision; // the steps of a statement
@@ -64,7 +65,7 @@ pub use self::{
     topology::{Server, Topology, TopologyError},
     user::{User, user_fn},
     user_multi::{UserMulti, user_multi_fn},
-    view::{Freshness, ServerState, View},
+    view::{Freshness, Reach, ServerState, View},
     warnings::Warnings,
     weights::Weight,
     why::Why,

@@ -83,6 +83,7 @@ pub struct SessionSlot {
 
 impl SessionSlot {
     /// The server remembered for exactly these candidates of one role.
+    #[inline]
     pub fn choice(&mut self, candidates: &Candidates, role: Role) -> Option<ServerIx> {
         if candidates.is_configured(role) {
             return *self.configured.of(role);
@@ -91,6 +92,7 @@ impl SessionSlot {
     }
 
     /// Remembers a server for exactly these candidates of one role.
+    #[inline]
     pub fn choose(&mut self, candidates: &Candidates, role: Role, server: ServerIx) {
         if candidates.is_configured(role) {
             *self.configured.of_mut(role) = Some(server);

@@ -125,7 +125,17 @@ impl Router {
     }
 
     /// The first step of an attempt that was just begun for the same inputs.
+    #[inline]
     pub fn first(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
+        match self.at_once(attempt, inputs) {
+            Some(step) => step,
+            None => self.by_turns(attempt, inputs),
+        }
+    }
+
+    /// The same where there is more to it.
+    #[inline(never)]
+    pub(crate) fn by_turns(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
         let candidates = &inputs.scratch.candidates;
         let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
         attempt.decision.left(None, attempt.class.reason, primaries, replicas);

@@ -42,6 +42,7 @@ pub(crate) struct PerRole<T> {
 }
 
 impl<T> PerRole<T> {
+    #[inline]
     pub(crate) fn of(&self, role: Role) -> &T {
         match role {
             Role::Primary => &self.primary,
@@ -49,6 +50,7 @@ impl<T> PerRole<T> {
         }
     }
 
+    #[inline]
     pub(crate) fn of_mut(&mut self, role: Role) -> &mut T {
         match role {
             Role::Primary => &mut self.primary,

@@ -59,6 +59,16 @@ impl Tally {
         tally
     }
 
+    /// Whether none moves but those of the text and the load balancer.
+    #[must_use]
+    #[inline]
+    pub fn is_simple(&self) -> bool {
+        let hints = self.use_replica_sql_hint | self.use_primary_sql_hint | self.use_last_used_sql_hint;
+        let others = self.use_replica_callback | self.use_primary_callback | self.trx_primary_forced | self.remembered;
+        hints | others == 0
+    }
+
+    #[inline]
     pub(crate) fn used(&mut self, role: Role) {
         match role {
             Role::Primary => self.use_primary = 1,

@@ -137,6 +137,7 @@ impl Topology {
         u16::try_from(position).ok().map(ServerIx::new)
     }
 
+    #[inline]
     pub(crate) fn schedule(&self, role: Role) -> Option<&Schedule> {
         self.schedules.of(role).as_ref()
     }

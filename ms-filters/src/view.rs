@@ -11,6 +11,14 @@ use crate::server::ServerIx;
 pub trait View {
     /// What is known about one server.
     fn server(&self, server: ServerIx) -> ServerState;
+
+    /// Whether a connection to it is at hand, and whether it is remembered as failed: as [`server`](Self::server) says. Most
+    /// statements need no more than that, and a view that has to look for the rest may spare it them.
+    #[inline]
+    fn reach(&self, server: ServerIx) -> Reach {
+        let ServerState { open, failed, .. } = self.server(server);
+        Reach { open, failed }
+    }
 }
 
 const _: Option<&dyn View> = None; // Stays object safe.
@@ -28,6 +36,15 @@ pub struct ServerState {
     pub freshness: Freshness,
     /// Statements running on it from this process; `None` is unknown.
     pub load: Option<u32>,
+}
+
+/// The first two of [`ServerState`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reach {
+    /// A connection is at hand.
+    pub open: bool,
+    /// It failed before and is remembered for it.
+    pub failed: bool,
 }
 
 /// Whether a server has replayed what a session must see.

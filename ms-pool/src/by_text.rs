@@ -47,6 +47,12 @@ impl<'t> Key<'t> {
     pub(crate) fn new(text: &'t [u8], salt: u64) -> Option<Self> {
         (text.len() <= LONGEST).then(|| Key { text, hash: hash(text, salt) })
     }
+
+    /// The text.
+    #[inline]
+    pub(crate) fn text(self) -> &'t [u8] {
+        self.text
+    }
 }
 
 impl<V> Default for ByText<V> {

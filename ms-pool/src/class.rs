@@ -25,6 +25,8 @@ pub(crate) struct Question<'a> {
     pub(crate) statement: Statement<'a>,
     /// Only for statements that are not proven reads: what they leave behind.
     pub(crate) effect: Effect,
+    /// That is nothing at all, as with nearly every statement.
+    pub(crate) plain: bool,
     /// The session has to know of its success.
     pub(crate) control: Option<Control>,
     pub(crate) tables: StatementTables<'a>,
@@ -35,7 +37,12 @@ pub(crate) struct Question<'a> {
 impl<'a> Question<'a> {
     #[inline]
     pub(crate) fn of(statement: Statement<'a>, effect: Effect) -> Self {
-        Self { statement, effect, control: None, tables: StatementTables::default(), group: None }
+        Self::known(statement, effect, effect == Effect::NONE)
+    }
+
+    #[inline]
+    fn known(statement: Statement<'a>, effect: Effect, plain: bool) -> Self {
+        Self { statement, effect, plain, control: None, tables: StatementTables::default(), group: None }
     }
 }
 
@@ -45,39 +52,33 @@ struct Known {
     /// Its text is taken out: that would have to be borrowed.
     statement: Statement<'static>,
     effect: Effect,
+    plain: bool,
 }
 
 impl Classes {
-    /// What a statement is and what it leaves behind: as it was found the first time, or as `classify` finds it now.
-    ///
-    /// The options other than protocol and mode have to be the same with every call.
+    /// Under what a statement is kept; `None` for one that is not.
     #[inline]
-    pub(crate) fn of<'a>(
-        &self,
-        text: &'a [u8],
-        options: &Options<'_>,
-        classify: impl FnOnce(&'a [u8]) -> Question<'a>,
-    ) -> Question<'a> {
-        let prepared = options.protocol == Protocol::Prepared;
-        let salt = u64::from(options.sql_mode.no_backslash_escapes.is_some());
-        let Some(key) = prepared.then(|| Key::new(text, salt)).flatten() else {
-            return classify(text);
-        };
-        if let Some(known) = self.known.find(key, |known| known.sql_mode == options.sql_mode) {
-            let mut question: Question<'a> = Question::of(known.statement, known.effect);
-            question.statement.sql = text;
-            return question;
-        }
-        let question = classify(text);
-        self.keep(key, &question, options);
-        question
+    pub(crate) fn key(text: &[u8], protocol: Protocol, sql_mode: SqlMode) -> Option<Key<'_>> {
+        let salt = u64::from(sql_mode.no_backslash_escapes.is_some());
+        if protocol == Protocol::Prepared { Key::new(text, salt) } else { None }
     }
 
+    /// What a statement is and what it leaves behind, as it was found the first time.
+    #[inline]
+    pub(crate) fn find<'a>(&self, key: Key<'a>, sql_mode: SqlMode) -> Option<Question<'a>> {
+        let known = self.known.find(key, |known| known.sql_mode == sql_mode)?;
+        let mut question: Question<'a> = Question::known(known.statement, known.effect, known.plain);
+        question.statement.sql = key.text();
+        Some(question)
+    }
+
+    /// Keeps what was found; the options other than protocol and mode have to be the same with every call.
     #[cold]
-    fn keep(&self, key: Key<'_>, question: &Question<'_>, options: &Options<'_>) {
+    pub(crate) fn keep(&self, key: Key<'_>, question: &Question<'_>, options: &Options<'_>) {
         let statement = without_text(&question.statement, options);
+        let Question { effect, plain, .. } = *question;
         // Without room for it, it is classified the next time, too.
-        let _ = self.known.keep(key, 0, Known { sql_mode: options.sql_mode, statement, effect: question.effect });
+        let _ = self.known.keep(key, 0, Known { sql_mode: options.sql_mode, statement, effect, plain });
     }
 }
 
@@ -175,12 +176,18 @@ mod tests {
     /// All there is to a statement, and whether it had to be classified.
     #[track_caller]
     fn find(classes: &Classes, text: &str, options: &Options<'_>) -> (String, Found) {
-        let mut found = Found::Known;
-        let Question { statement, effect, .. } = classes.of(text.as_bytes(), options, |text| {
-            found = Found::Anew;
-            let statement = Statement::parse(text, options);
-            Question::of(statement, statement.effect())
-        });
+        let key = Classes::key(text.as_bytes(), options.protocol, options.sql_mode);
+        let (question, found) = match key.and_then(|key| classes.find(key, options.sql_mode)) {
+            Some(question) => (question, Found::Known),
+            None => {
+                let statement = Statement::parse(text.as_bytes(), options);
+                let question = Question::of(statement, statement.effect());
+                key.into_iter().for_each(|key| classes.keep(key, &question, options));
+                (question, Found::Anew)
+            }
+        };
+        let Question { statement, effect, plain, .. } = question;
+        assert_eq!(plain, effect == Effect::NONE);
         assert_eq!(statement.sql, text.as_bytes());
         (format!("{statement:?} {effect:?}"), found)
     }

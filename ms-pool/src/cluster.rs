@@ -382,13 +382,19 @@ impl Cluster {
     /// As [`parse`](Self::parse), with what the statement leaves behind on its connection.
     #[inline]
     pub(crate) fn read<'a>(&self, sql: &'a str, protocol: Protocol, sql_mode: SqlMode) -> Question<'a> {
+        let key = Classes::key(sql.as_bytes(), protocol, sql_mode);
+        if let Some(question) = key.and_then(|key| self.inner.classes.find(key, sql_mode)) {
+            return question;
+        }
         let options = self.options(protocol, sql_mode);
-        self.inner.classes.of(sql.as_bytes(), &options, |sql| {
-            let statement = Statement::parse(sql, &options);
-            let proven = options.compat == ms_hints::Compat::Strict && statement.access == Access::Read;
-            let effect = if proven { Effect::NONE } else { statement.effect_with(options.read_functions) };
-            Question::of(statement, effect)
-        })
+        let statement = Statement::parse(sql.as_bytes(), &options);
+        let proven = options.compat == ms_hints::Compat::Strict && statement.access == Access::Read;
+        let effect = if proven { Effect::NONE } else { statement.effect_with(options.read_functions) };
+        let question = Question::of(statement, effect);
+        if let Some(key) = key {
+            self.inner.classes.keep(key, &question, &options);
+        }
+        question
     }
 
     #[inline]

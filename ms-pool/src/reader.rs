@@ -20,8 +20,11 @@ use crate::{pool::first_row, run::Item};
 /// An answer, in two halves of a poll: whoever gathers it looks at what comes where it lies. Rows are large, and each layer that
 /// moves them costs every row.
 pub(crate) trait Answer: Stream<Item = Item> + Send + Unpin {
-    /// Polls the driver; [`hear`](Self::hear) must follow.
+    /// Polls the driver; [`hear`](Self::hear) must follow, or [`hear_part`](Self::hear_part) where a part has come.
     fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>>;
+
+    /// Notes that a part of the answer has come, which nothing else will be put in the place of.
+    fn hear_part(&mut self);
 
     /// Notes what came of it, or puts something else in its place.
     fn hear(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>);
@@ -32,6 +35,8 @@ impl Answer for BoxStream<'_, Item> {
     fn ask(&mut self, cx: &mut Context<'_>) -> Poll<Option<Item>> {
         self.as_mut().poll_next(cx)
     }
+
+    fn hear_part(&mut self) {}
 
     fn hear(&mut self, _: &mut Poll<Option<Item>>, _: &mut Context<'_>) {}
 }
@@ -130,7 +135,15 @@ impl<A: Answer, G: Gathered> Future for Gather<A, G> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Self { answer, gathered } = &mut *self;
         loop {
-            let mut polled = answer.ask(cx);
+            let mut polled = match answer.ask(cx) {
+                // Found out once, and not by each layer: of parts there are most.
+                Poll::Ready(Some(Ok(part))) => {
+                    answer.hear_part();
+                    gathered.add(part);
+                    continue;
+                }
+                other => other,
+            };
             answer.hear(&mut polled, cx);
             match polled {
                 Poll::Ready(Some(Ok(part))) => gathered.add(part),

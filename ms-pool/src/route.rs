@@ -9,8 +9,8 @@ use std::{fmt, sync::Arc, time::Duration};
 
 use ms_config::Mode;
 use ms_filters::{
-    Attempt, Freshness, Inputs, MustSee, Outcome, Quality, Request, Role, Router, ServerIx, ServerState, Step, Tally,
-    View,
+    Attempt, Freshness, Inputs, MustSee, Outcome, Quality, Reach, Request, Role, Router, ServerIx, ServerState, Step,
+    Tally, View,
 };
 use ms_hints::{Access, Effect, Level, Protocol, Route, State, Transaction};
 
@@ -78,6 +78,12 @@ impl View for Open<'_> {
             load: None,
         }
     }
+
+    #[inline(always)]
+    fn reach(&self, server: ServerIx) -> Reach {
+        let open = self.slots.iter().any(|slot| slot.server == server);
+        Reach { open, failed: self.cluster.member(server).pool.is_avoided() }
+    }
 }
 
 impl<'a> Question<'a> {
@@ -91,8 +97,12 @@ impl<'a> Question<'a> {
             // As in any transaction: what it has written is to be seen.
             question.statement.route.get_or_insert(Route::Primary);
         }
-        question.control = control_of(cluster, core, question.effect);
-        question.tables = cluster.tables_in(core, stmt.sql.as_str(), protocol);
+        if !question.plain {
+            question.control = control_of(cluster, core, question.effect);
+        }
+        if cluster.wants_tables() {
+            question.tables = cluster.tables_in(core, stmt.sql.as_str(), protocol);
+        }
         question.group.clone_from(&core.group);
         question
     }
@@ -436,7 +446,7 @@ fn settle_on(
         Some(_) => cluster.counts_of(core, question, server),
     };
     if !core.for_transaction {
-        if !question.effect.is_clean() {
+        if !question.plain && !question.effect.is_clean() {
             // What is seen as a transaction is taken care of.
             let left = if control.is_some() { question.effect.state_only() } else { question.effect };
             if !left.is_clean() {
@@ -447,7 +457,7 @@ fn settle_on(
             }
         }
         if strict {
-            core.trx.note_setting(question.effect, server);
+            core.trx.note_setting(if question.plain { Effect::NONE } else { question.effect }, server);
         }
         if core.trx.is_open() || control.is_some() {
             core.trx.at(server, control, core.trx.stickiness(cluster.inner.rules.settings.stickiness));
@@ -472,18 +482,18 @@ fn settle_on(
 /// Whoever reads next may have to see what this statement writes, or shows.
 #[inline]
 fn note_position(cluster: &Cluster, core: &mut Core, slot: &Slot, question: &Question<'_>) {
-    let on_primary = cluster.member(slot.server).role == Role::Primary;
+    let on_primary = || cluster.member(slot.server).role == Role::Primary;
     if question.statement.access == Access::Write {
         // A session of one statement is told when it is done; a transaction owes when it is committed.
         let open = core.xa.is_some() || (core.trx.is_open() && question.control.is_none());
-        if on_primary && !core.ephemeral && !open {
+        if !open && !core.ephemeral && on_primary() {
             core.written_mut(cluster).owe(Debt::written(slot.server, &slot.lease));
         }
     } else if core.scope.as_ref().is_some_and(|it| it.keeps_reads())
         && question.quality(cluster, core) == Quality::Session
         && !core.facts.is_stale_after_reads()
     {
-        note_read(cluster, core, slot, on_primary);
+        note_read(cluster, core, slot, on_primary());
     }
 }
 
@@ -527,6 +537,14 @@ fn count(cluster: &Cluster, tally: Tally) {
         (Counter::UsePrimary, tally.use_primary),
         (Counter::UseReplicaGuess, tally.use_replica_guess),
         (Counter::UsePrimaryGuess, tally.use_primary_guess),
+    ] {
+        statistics.add(counter, u64::from(by));
+    }
+    // Most statements move none of the others.
+    if tally.is_simple() {
+        return;
+    }
+    for (counter, by) in [
         (Counter::UseReplicaHint, tally.use_replica_sql_hint),
         (Counter::UsePrimaryHint, tally.use_primary_sql_hint),
         (Counter::UseLastUsedHint, tally.use_last_used_sql_hint),
@@ -640,11 +658,7 @@ impl Session {
                     Err(error) if error.blames_server() => {
                         core.failures.retain(|(failed, _)| *failed != server);
                         core.failures.push((server, error.code()));
-                        if core.facts.must.is_some()
-                            && cluster.member(server).role == Role::Replica
-                            && unproven < MOST_UNPROVEN
-                        {
-                            // It was chosen for what it has, and the others were not asked for that.
+                        if is_worth_asking_again(cluster, core, &question, server) && unproven < MOST_UNPROVEN {
                             unproven += 1;
                             let request = question.request(cluster, core, &slots.0);
                             (attempt, step) = start(cluster, core, &slots.0, &request);
@@ -693,6 +707,14 @@ impl Session {
             step = after(cluster, core, slots, &request, &mut attempt, outcome);
         }
     }
+}
+
+/// Whether a statement that has to see something may go elsewhere when `server` cannot be reached. A replica was chosen for what it
+/// has, and the others were not asked for that; a primary because no replica has it, and what died with the primary nobody
+/// waits for.
+fn is_worth_asking_again(cluster: &Cluster, core: &Core, question: &Question<'_>, server: ServerIx) -> bool {
+    let free_read = question.statement.access == Access::Read && question.statement.route.is_none();
+    core.facts.must.is_some() && (cluster.member(server).role == Role::Replica || (free_read && !core.trx.is_open()))
 }
 
 /// The error of a server that failed for an earlier statement and is not tried again.

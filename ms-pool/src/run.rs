@@ -409,6 +409,17 @@ impl Answer for Replaceable<'_> {
     }
 
     #[inline]
+    fn hear_part(&mut self) {
+        if let State::Open(_, rest) = &mut self.state {
+            rest.core.kept = None;
+            self.state = State::Passed;
+        }
+        if let State::Passed = self.state {
+            self.answer.hear_part();
+        }
+    }
+
+    #[inline]
     fn hear(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>) {
         match &self.state {
             State::Replaced(_) => {}

@@ -22,6 +22,8 @@ mod names {
     }
 }
 
+use std::sync::Arc;
+
 use ms_filters::{TableName, Tables};
 use ms_hints::{Protocol, SqlMode};
 
@@ -66,7 +68,8 @@ impl Default for StatementTables<'_> {
 enum Found<'a> {
     NotAsked,
     Kept(&'a Known),
-    Fresh(Box<Known>),
+    /// Counted and not owned because letting go of it is looked at in passing for every statement, and then costs least.
+    Fresh(Arc<Known>),
 }
 
 impl StatementTables<'_> {
@@ -97,11 +100,11 @@ impl KnownTables {
         }
         let known = Known::new(sql, sql_mode, database);
         let Some(key) = key else {
-            return StatementTables(Found::Fresh(Box::new(known)));
+            return StatementTables(Found::Fresh(Arc::new(known)));
         };
         StatementTables(match kept.keep(key, known.bytes(), known) {
             Ok(known) => Found::Kept(known),
-            Err(known) => Found::Fresh(Box::new(known)),
+            Err(known) => Found::Fresh(Arc::new(known)),
         })
     }
 }
@@ -146,11 +149,14 @@ impl Cluster {
     }
 
     /// The same for a statement of a session.
+    /// Whether a filter goes by the tables of a statement.
     #[inline]
+    pub(crate) fn wants_tables(&self) -> bool {
+        self.inner.tables.is_some()
+    }
+
+    /// What a statement of a session names.
     pub(crate) fn tables_in(&self, core: &Core, sql: &str, protocol: Protocol) -> StatementTables<'_> {
-        if self.inner.tables.is_none() {
-            return StatementTables(Found::NotAsked);
-        }
         let wished = core.wishes.as_deref().and_then(|it| it.database_of_session());
         let database = wished.unwrap_or_else(|| self.default_database());
         self.find_tables(sql, protocol, core.sql_mode(self), database)

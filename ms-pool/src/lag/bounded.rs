@@ -216,6 +216,7 @@ async fn account(lease: &mut Lease) -> Option<String> {
 }
 
 /// Whether the connection that a statement is about to use leads to the server whose lag it goes by.
+#[inline]
 pub(crate) fn is_proven(cluster: &Cluster, core: &Core, slots: &Slots, server: ServerIx) -> bool {
     core.facts.lag(server).is_none()
         || !cluster.inner.rules.is_strict()

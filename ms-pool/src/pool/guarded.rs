@@ -105,6 +105,11 @@ impl Answer for Guarded<'_> {
     }
 
     #[inline]
+    fn hear_part(&mut self) {
+        self.wire.heard_part();
+    }
+
+    #[inline]
     fn hear(&mut self, polled: &mut Poll<Option<Item>>, cx: &mut Context<'_>) {
         match polled {
             Poll::Ready(Some(Ok(_))) => self.wire.heard_part(),
