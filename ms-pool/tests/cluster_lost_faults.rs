@@ -11,10 +11,13 @@ mod shop;
 #[path = "support/cluster.rs"]
 mod support;
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use ms_pool::{Cluster, Error, TxOptions};
-use relay::Relay;
+use relay::{Relay, Weather};
 use replicas::{all_well, freeze, insert};
 use shop::{Shop, tcp};
 use sqlx::{AssertSqlSafe, Executor, MySql};
@@ -30,6 +33,10 @@ struct Failing {
 
 impl Failing {
     async fn new(table: &str) -> Self {
+        Self::with(table, r#""compat": "strict""#).await
+    }
+
+    async fn with(table: &str, key: &str) -> Self {
         all_well().await;
         let table = support::table(table, "n INT").await;
         support::account("losing").await;
@@ -38,7 +45,7 @@ impl Failing {
         let warnings = Arc::new(Mutex::new(Vec::new()));
         let sink = Arc::clone(&warnings);
         let shop = Shop::new().account("losing", "losing").primary("primary", &tcp("127.0.0.1", primary.port()));
-        let builder = shop.replica("replica", &tcp(&host, port)).with(r#""compat": "strict""#).builder();
+        let builder = shop.replica("replica", &tcp(&host, port)).with(key).builder();
         let db = builder.on_warning(move |it| sink.lock().unwrap().push(it.to_string())).build().unwrap();
         Self { db, primary, table, warnings }
     }
@@ -147,4 +154,36 @@ async fn where_nothing_is_lost_nobody_is_told() {
         assert_eq!(it.read(&scope).await.unwrap(), 1);
     }
     assert!(!it.warnings.lock().unwrap().iter().any(|it| it.contains("is lost")), "{:?}", it.warnings);
+}
+
+#[tokio::test]
+#[ignore = "needs a cluster: cargo xtask test"]
+async fn reads_that_wait_for_a_primary_that_dies_go_on_without_it() {
+    let _turn = support::alone().await;
+    let it = Failing::with("lost_waiting", r#""compat": "strict", "pool": {"max_connections": 1}"#).await;
+    let scope = it.db.scope();
+    freeze(2).await;
+    insert(&it.db, &it.table).await;
+    insert(&scope, &it.table).await;
+    let sql = format!("SELECT COUNT(*) FROM {}", it.table);
+    let count = || sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql.clone()));
+    assert_eq!(count().fetch_one(&it.db).await.unwrap(), 2, "the primary has it");
+    scope.position().await.unwrap();
+
+    // Somebody has the only connection, so whoever needs the primary waits; and then it is gone.
+    let mut holder = it.db.begin().await.unwrap();
+    insert(&mut holder, &it.table).await;
+    let dies = async {
+        tokio::time::sleep(Duration::from_millis(1500)).await;
+        it.primary.set(Weather::CutAfter(0));
+        drop(holder);
+    };
+    let (through_all, through_scope, ()) = tokio::join!(count().fetch_one(&it.db), count().fetch_one(&scope), dies);
+    assert_eq!(through_all.unwrap(), 0, "it is the concern of many callers");
+    assert!(it.warnings.lock().unwrap().iter().any(|it| it.contains("nobody knows how far")), "{:?}", it.warnings);
+    let error = through_scope.expect_err("it has written");
+    assert!(matches!(Error::of(&error), Some(Error::NoPosition { .. })), "{error}");
+    assert_eq!(count().fetch_one(&scope).await.unwrap(), 0, "told once");
+    it.primary.set(Weather::Fair);
+    all_well().await;
 }
