@@ -1,8 +1,8 @@
 //! The way that nearly every statement goes, in one piece.
 //!
-//! With no filter but `random`, outside transactions, with a connection at hand, a decision is a draw and three steps to
-//! remember. The router's own way comes to the same, by turns that each statement would
-//! pay for and few take. Whatever is not that simple is left alone here, untouched, and goes that way.
+//! With no filter but `random` and with a connection at hand, a decision is a draw and three steps to remember. The router's
+//! own way comes to the same, by turns that each statement would pay for and few take. Whatever is not that simple is left
+//! alone here and goes that way.
 
 use crate::{
     attempt::{Attempt, Phase, Step, Target},
@@ -14,6 +14,7 @@ use crate::{
     request::{Request, Stickiness, Transaction},
     router::{Inputs, Router},
     server::{Role, ServerIx},
+    split::{Aim, aim},
 };
 
 impl Router {
@@ -21,10 +22,15 @@ impl Router {
     #[inline]
     pub(crate) fn at_once(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Option<Step> {
         let random = self.pipeline().random().filter(|_| self.pipeline().narrowing().is_empty())?;
-        let Target::Side(role) = attempt.class.target else { return None };
-        if is_bent(attempt, inputs.request, role) {
+        // Looked up while the compiler can see which one it is: a caller that knows its view gets it without a call.
+        let view = inputs.view;
+        if inputs.request.level.is_some() {
             return None;
         }
+        let (role, why) = match attempt.class.target {
+            Target::Side(role) if !is_bent(attempt, inputs.request, role) => (role, attempt.class.reason),
+            _ => bent(attempt, inputs)?,
+        };
         let (candidates, memory) = (&inputs.scratch.candidates, self.failover().memory);
         let mut rng = inputs.rng.clone();
         // One server that is remembered as failed is nothing unusual while it lasts.
@@ -34,7 +40,7 @@ impl Router {
             let Verdict::Pick(server, reason) = random.pick(&among, &mut inputs.session.last, &mut rng) else {
                 return None;
             };
-            let known = inputs.view.reach(server);
+            let known = view.reach(server);
             match memory {
                 _ if !known.open => return None,
                 FailureMemory::Cluster if known.failed && reason != Reason::Sticky => {
@@ -52,8 +58,8 @@ impl Router {
         let (primaries, replicas) = (candidates.primaries().len(), candidates.replicas().len());
         attempt.decision.left(None, attempt.class.reason, primaries, replicas);
         match role {
-            Role::Primary => attempt.decision.left(None, attempt.class.reason, primaries, 0),
-            Role::Replica => attempt.decision.left(None, attempt.class.reason, 0, replicas),
+            Role::Primary => attempt.decision.left(None, why, primaries, 0),
+            Role::Replica => attempt.decision.left(None, why, 0, replicas),
         }
         if let Some(failed) = passed_over {
             attempt.decision.about(None, Reason::Remembered, failed);
@@ -67,17 +73,24 @@ impl Router {
     }
 }
 
-/// Whether anything but the statement itself has a say in where it goes.
+/// Whether anything but the statement itself may have a say in where it goes.
 #[inline]
 fn is_bent(attempt: &Attempt, request: &Request<'_>, role: Role) -> bool {
     let in_transaction =
         request.transaction != Transaction::None && request.settings.stickiness != Stickiness::Disabled;
     let after_write = attempt.wrote && request.settings.primary_on_write && role == Role::Replica;
-    request.level.is_some()
-        || request.held.is_some()
-        || in_transaction
-        || after_write
-        || request.settings.mode != Mode::Auto
+    request.held.is_some() || in_transaction || after_write || request.settings.mode != Mode::Auto
+}
+
+/// Where it goes then, if that is to a side still. What it notes for the statistics will be noted again by whoever finds more.
+#[inline(never)]
+fn bent(attempt: &mut Attempt, inputs: &Inputs<'_>) -> Option<(Role, Reason)> {
+    let (aim, why) = aim(attempt, inputs.request, &inputs.scratch.candidates);
+    match aim {
+        Aim::Side(Role::Replica) if inputs.request.settings.mode != Mode::Auto => None,
+        Aim::Side(role) => Some((role, why)),
+        _ => None,
+    }
 }
 
 #[cfg(test)]
@@ -165,8 +178,8 @@ mod tests {
             let primaries = (0..sides.0).map(|it| Server::primary(format!("p{it}")).with_weight(weight(it)));
             let replicas = (0..sides.1).map(|it| Server::replica(format!("r{it}")).with_weight(weight(it)));
             let topology = Topology::new(primaries.chain(replicas)).unwrap();
-            let mut failover = Failover::default();
-            failover.memory = [FailureMemory::Forget, FailureMemory::Remember, FailureMemory::Cluster][usize::from(memory)];
+            let memories = [FailureMemory::Forget, FailureMemory::Remember, FailureMemory::Cluster];
+            let failover = Failover { memory: memories[usize::from(memory)], ..Failover::default() };
             let router = Router::new(topology, Pipeline::new(filters(which)).unwrap(), failover);
             let memories = [router.cluster_memory(), router.cluster_memory()];
             let mut sessions = [SessionMemory::default(), SessionMemory::default()];
@@ -205,7 +218,7 @@ mod tests {
     /// Or the comparison above would be of one way with itself.
     #[test]
     fn what_is_simple_is_decided_at_once() {
-        for (bent, expected) in [(15, true), (6, true), (5, true), (0, false), (1, false), (3, false), (4, false)] {
+        for (bent, expected) in [(15, true), (6, true), (5, true), (4, true), (0, false), (1, false), (3, false)] {
             let topology = Topology::new([Server::primary("p"), Server::replica("r1"), Server::replica("r2")]).unwrap();
             let router = Router::new(topology, Pipeline::new(filters(0)).unwrap(), Failover::default());
             let asked = Statements {

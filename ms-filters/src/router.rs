@@ -18,7 +18,6 @@ use crate::{
     mode::{Mode, keeps_on_primaries},
     pipeline::Pipeline,
     quality_of_service::{self, Quality},
-    random::{Among, Random},
     reason::Reason,
     record::{Removal, Sink},
     request::Request,
@@ -410,13 +409,8 @@ impl Router {
     /// Asks the filter that picks for a server of the side until it names one that may be tried.
     fn balance(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Step {
         attempt.phase = Phase::Balancing;
-        let random = self.pipeline.random();
         loop {
-            let picked = match random {
-                Some(random) => self.draw(random, attempt, inputs),
-                None => self.ask_picker(attempt, inputs),
-            };
-            let (server, reason) = match picked {
+            let (server, reason) = match self.ask_picker(attempt, inputs) {
                 Verdict::Pick(server, reason) => (server, reason),
                 Verdict::Needs(facts) => return fetch(attempt, facts, Resume::Balancing),
                 Verdict::Refuse(reason) => return self.side_is_used_up(attempt, inputs, reason),
@@ -433,35 +427,18 @@ impl Router {
                 continue;
             }
             attempt.decision.about(Some(self.last_filter()), reason, server);
-            if inputs.request.settings.mode == Mode::Observe && attempt.role == Role::Replica {
+            let (mut cx, candidates) = self.last_cx(attempt, inputs);
+            if cx.request.settings.mode == Mode::Observe && cx.attempt.role == Role::Replica {
                 // It counts as reached, or a filter that sticks to its choice would be observed to change its mind.
-                let (mut cx, candidates) = self.last_cx(attempt, inputs);
                 self.pipeline.picker().picked(&mut cx, candidates, server);
                 return self.keep_on_primaries(attempt, inputs, Reason::ModeObserve);
             }
-            let Some(random) = random.filter(|_| known.open) else {
-                let (mut cx, candidates) = self.last_cx(attempt, inputs);
-                return self.take_known(&mut cx, candidates, server, known, By::Balance);
-            };
-            // As `take_known` does with others.
-            attempt.decision.set_server(Some(server));
-            attempt.tally.used(attempt.role);
-            random.keep(&mut inputs.session.last, &inputs.scratch.candidates, attempt.role, server);
-            attempt.phase = Phase::Done;
-            return Step::Use(server);
+            return self.take_known(&mut cx, candidates, server, known, By::Balance);
         }
     }
 
-    /// The next server of the side by the filter `random`.
-    #[inline]
-    fn draw(&self, random: Random, attempt: &Attempt, inputs: &mut Inputs<'_>) -> Verdict {
-        let Scratch { candidates, tried, .. } = &*inputs.scratch;
-        let among = Among { candidates, role: attempt.role, tried, topology: &self.topology };
-        random.pick(&among, &mut inputs.session.last, inputs.rng)
-    }
-
-    /// The same by any other filter, which is somebody's code: a server it may not name would make the loop endless or the pick
-    /// wrong.
+    /// The next server of the side. The filter is somebody's code: a server it may not name would make the loop endless or the
+    /// pick wrong.
     #[inline]
     fn ask_picker(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Verdict {
         let (mut cx, candidates) = self.last_cx(attempt, inputs);

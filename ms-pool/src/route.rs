@@ -271,10 +271,11 @@ pub(crate) fn route_now(
     core.facts.forget();
     let question = Question::new(cluster, core, stmt, route);
     if cluster.inner.rules.is_strict()
+        && let Some(written) = core.written(cluster)
         && question.quality(cluster, core) == Quality::Session
         && !question.is_tied(cluster, core, slots)
     {
-        core.facts.must = core.written(cluster).and_then(|it| it.must());
+        core.facts.must = written.must();
     }
     if core.ephemeral
         && let Some(what) = question.refused_without_session()
