@@ -168,7 +168,8 @@ async fn reads_that_wait_for_a_primary_that_dies_go_on_without_it() {
     let sql = format!("SELECT COUNT(*) FROM {}", it.table);
     let count = || sqlx::query_scalar::<_, i64>(AssertSqlSafe(sql.clone()));
     assert_eq!(count().fetch_one(&it.db).await.unwrap(), 2, "the primary has it");
-    scope.position().await.unwrap();
+    // And has shown it, which is a second thing to see.
+    assert_eq!(count().fetch_one(&scope).await.unwrap(), 2, "the primary has it");
 
     // Somebody has the only connection, so whoever needs the primary waits; and then it is gone.
     let mut holder = it.db.begin().await.unwrap();

@@ -327,13 +327,20 @@ impl Recovery {
         self.record.finished == Finished::Failure
     }
 
+    /// The place of a branch, and whether its server lists it; `None` when that is not known and the branch is left.
+    fn listed(&mut self, branch: BranchIx, answer: RecoveryAnswer) -> Option<(usize, bool)> {
+        let at = self.at(branch)?;
+        match answer {
+            RecoveryAnswer::Listed(xids) => Some((at, xids.contains(&self.record.branches[at].xid))),
+            answer => {
+                self.leave_branch(branch, answer);
+                None
+            }
+        }
+    }
+
     fn on_list(&mut self, branch: BranchIx, answer: RecoveryAnswer) {
-        let Some(at) = self.at(branch) else { return };
-        let xids = match answer {
-            RecoveryAnswer::Listed(xids) => xids,
-            answer => return self.leave_branch(branch, answer),
-        };
-        let is_listed = xids.contains(&self.record.branches[at].xid);
+        let Some((at, is_listed)) = self.listed(branch, answer) else { return };
         let Step::Asking(held) = self.steps[at] else { return };
         match (self.decision, held) {
             (_, Held::Perhaps) if is_listed => self.ready.push(RecoveryAction::EndOwner(branch)),
@@ -353,13 +360,9 @@ impl Recovery {
     }
 
     fn on_confirm(&mut self, branch: BranchIx, answer: RecoveryAnswer) {
-        let Some(at) = self.at(branch) else { return };
-        let xids = match answer {
-            RecoveryAnswer::Listed(xids) => xids,
-            answer => return self.leave_branch(branch, answer),
-        };
+        let Some((at, is_listed)) = self.listed(branch, answer) else { return };
         match self.steps[at] {
-            Step::Confirming { then, .. } if !xids.contains(&self.record.branches[at].xid) => self.settle(branch, then),
+            Step::Confirming { then, .. } if !is_listed => self.settle(branch, then),
             Step::Confirming { again: true, .. } => {
                 self.go_on(branch, (Step::Asking(Held::No), RecoveryAction::RollBack(branch)));
             }

@@ -110,9 +110,26 @@ async fn strict(
     written: &Written,
     as_of: u64,
 ) -> Result<(), Error> {
-    if !pay(cluster, core, slots, written, as_of).await? {
-        return Ok(());
+    match pay(cluster, core, slots, written, as_of).await {
+        Ok(true) => find(cluster, core, slots, replicas, written, as_of).await,
+        Ok(false) => Ok(()),
+        Err(told) => {
+            // What else is missing is found out now, or the next read would be told the same once more.
+            let _ = find(cluster, core, slots, replicas, written, as_of).await;
+            Err(told)
+        }
     }
+}
+
+/// Waits until one of `replicas` has all that must be seen; finds out what nobody has.
+async fn find(
+    cluster: &Cluster,
+    core: &mut Core,
+    slots: &mut Slots,
+    replicas: &[ServerIx],
+    written: &Written,
+    as_of: u64,
+) -> Result<(), Error> {
     let must = written.must_as_of(as_of);
     let until = Instant::now() + cluster.positions().wait();
     let reached = |server: &ServerIx| cluster.positions().known(*server).covers(&must.position) == Coverage::Reached;

@@ -113,7 +113,8 @@ impl Xa {
         self.session.as_ref().expect("it is open until it ends")
     }
 
-    /// An executor for which every statement is to run within one of the groups of the filter `node_groups`, as [`Cluster::group`].
+    /// An executor for which every statement is to run within one of the groups of the filter `node_groups`, as [`Cluster::group`];
+    /// [`Cluster::xa`] has an example.
     ///
     /// # Errors
     ///
