@@ -18,7 +18,8 @@ use crate::{
 };
 
 impl Router {
-    /// The whole decision for an attempt that was just begun; `None` when there is more to it, and then nothing has changed.
+    /// The whole decision for an attempt that was just begun; `None` when there is more to it. Then nothing has changed that
+    /// [`by_turns`](Self::by_turns) would not change as well.
     #[inline]
     pub(crate) fn at_once(&self, attempt: &mut Attempt, inputs: &mut Inputs<'_>) -> Option<Step> {
         let random = self.pipeline().random().filter(|_| self.pipeline().narrowing().is_empty())?;
@@ -106,9 +107,9 @@ mod tests {
         Topology, View, narrow_fn,
     };
 
-    /// What stands in the way, for one statement.
+    /// A statement, how the servers are when it comes, and what stands in its way.
     #[derive(Clone, Debug)]
-    struct Statements {
+    struct Asked {
         access: Access,
         route: Option<Route>,
         open: Vec<bool>,
@@ -116,7 +117,7 @@ mod tests {
         bend: u8,
     }
 
-    struct Known<'a>(&'a Statements);
+    struct Known<'a>(&'a Asked);
 
     impl View for Known<'_> {
         fn server(&self, server: ServerIx) -> ServerState {
@@ -133,11 +134,11 @@ mod tests {
         prop::collection::vec(prop::bool::weighted(0.1), 8)
     }
 
-    fn statements() -> impl Strategy<Value = Statements> {
+    fn statements() -> impl Strategy<Value = Asked> {
         let access = prop_oneof![4 => Just(Access::Read), 2 => Just(Access::Write), 1 => Just(Access::Follow)];
         let routes = vec![None, None, None, Some(Route::Primary), Some(Route::Replica), Some(Route::LastUsed)];
         (access, prop::sample::select(routes), often(), rarely(), 0_u8..16)
-            .prop_map(|(access, route, open, failed, bend)| Statements { access, route, open, failed, bend })
+            .prop_map(|(access, route, open, failed, bend)| Asked { access, route, open, failed, bend })
     }
 
     fn filters(which: u8) -> Vec<Box<dyn Filter>> {
@@ -178,8 +179,8 @@ mod tests {
             let primaries = (0..sides.0).map(|it| Server::primary(format!("p{it}")).with_weight(weight(it)));
             let replicas = (0..sides.1).map(|it| Server::replica(format!("r{it}")).with_weight(weight(it)));
             let topology = Topology::new(primaries.chain(replicas)).unwrap();
-            let memories = [FailureMemory::Forget, FailureMemory::Remember, FailureMemory::Cluster];
-            let failover = Failover { memory: memories[usize::from(memory)], ..Failover::default() };
+            let kinds = [FailureMemory::Forget, FailureMemory::Remember, FailureMemory::Cluster];
+            let failover = Failover { memory: kinds[usize::from(memory)], ..Failover::default() };
             let router = Router::new(topology, Pipeline::new(filters(which)).unwrap(), failover);
             let memories = [router.cluster_memory(), router.cluster_memory()];
             let mut sessions = [SessionMemory::default(), SessionMemory::default()];
@@ -203,7 +204,10 @@ mod tests {
                         scratch: &mut scratches[way],
                         sink: None,
                     };
-                    let step = if way == 0 { router.first(&mut attempt, &mut inputs) } else { router.by_turns(&mut attempt, &mut inputs) };
+                    let step = match way {
+                        0 => router.first(&mut attempt, &mut inputs),
+                        _ => router.by_turns(&mut attempt, &mut inputs),
+                    };
                     decided.push((step, attempt.decision, attempt.tally, attempt.role, attempt.phase));
                 }
                 prop_assert_eq!(&decided[0], &decided[1]);
@@ -221,13 +225,8 @@ mod tests {
         for (bent, expected) in [(15, true), (6, true), (5, true), (4, true), (0, false), (1, false), (3, false)] {
             let topology = Topology::new([Server::primary("p"), Server::replica("r1"), Server::replica("r2")]).unwrap();
             let router = Router::new(topology, Pipeline::new(filters(0)).unwrap(), Failover::default());
-            let asked = Statements {
-                access: Access::Read,
-                route: None,
-                open: vec![true; 8],
-                failed: vec![false; 8],
-                bend: bent,
-            };
+            let asked =
+                Asked { access: Access::Read, route: None, open: vec![true; 8], failed: vec![false; 8], bend: bent };
             let mut statement = Statement::parse(b"SELECT 1", &Options::default());
             statement.access = Access::Read;
             let mut request = Request::new(&statement);

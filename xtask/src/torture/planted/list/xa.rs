@@ -44,8 +44,8 @@ pub(super) const MISTAKES: &[Mistake] = &[
         name: "xa: names are compared by their beginnings",
         edits: &[Edit {
             file: RECOVERY,
-            from: "let is_listed = xids.contains(&self.record.branches[at].xid);",
-            to: "let own = &self.record.branches[at].xid;\nlet is_listed = xids.iter().any(|it| it.global().starts_with(own.global()));",
+            from: "RecoveryAnswer::Listed(xids) => Some((at, xids.contains(&self.record.branches[at].xid))),",
+            to: "RecoveryAnswer::Listed(xids) => {\nlet own = &self.record.branches[at].xid;\nSome((at, xids.iter().any(|it| it.global().starts_with(own.global()))))\n}",
         }],
         caught_by: MATRIX,
     },
