@@ -6,7 +6,6 @@
 
 use crate::{
     attempt::{Attempt, Phase, Step, Target},
-    failover::FailureMemory,
     filter::Verdict,
     mode::Mode,
     random::Among,
@@ -32,7 +31,7 @@ impl Router {
             Target::Side(role) if !is_bent(attempt, inputs.request, role) => (role, attempt.class.reason),
             _ => bent(attempt, inputs)?,
         };
-        let (candidates, memory) = (&inputs.scratch.candidates, self.failover().memory);
+        let candidates = &inputs.scratch.candidates;
         let mut rng = inputs.rng.clone();
         // One server that is remembered as failed is nothing unusual while it lasts.
         let mut passed_over: Option<ServerIx> = None;
@@ -42,15 +41,14 @@ impl Router {
                 return None;
             };
             let known = view.reach(server);
-            match memory {
-                _ if !known.open => return None,
-                FailureMemory::Cluster if known.failed && reason != Reason::Sticky => {
-                    if passed_over.replace(server).is_some() {
-                        return None;
-                    }
-                }
-                FailureMemory::Remember if known.failed || !inputs.session.failed.is_empty() => return None,
-                _ => break (server, reason),
+            if !known.open {
+                return None;
+            }
+            if reason == Reason::Sticky || !self.is_remembered(&inputs.session.failed, known, server) {
+                break (server, reason);
+            }
+            if passed_over.replace(server).is_some() {
+                return None;
             }
         };
         *inputs.rng = rng;
@@ -103,8 +101,8 @@ mod tests {
 
     use super::*;
     use crate::{
-        Failover, Filter, Held, Pipeline, Random, Rng, RoundRobin, Scratch, Server, ServerState, SessionMemory,
-        Topology, View, narrow_fn,
+        Failover, FailureMemory, Filter, Held, Pipeline, Random, Rng, RoundRobin, Scratch, Server, ServerState,
+        SessionMemory, Topology, View, narrow_fn,
     };
 
     /// A statement, how the servers are when it comes, and what stands in its way.
@@ -193,6 +191,9 @@ mod tests {
                 bend(&mut request, asked.bend, ServerIx::new(0));
                 let mut decided = Vec::new();
                 for way in 0..2 {
+                    if asked.bend == 8 {
+                        sessions[way].remember_failed(ServerIx::new(0));
+                    }
                     let mut attempt = router.begin(&request, &sessions[way], &mut scratches[way]);
                     let mut inputs = Inputs {
                         request: &request,

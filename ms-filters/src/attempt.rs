@@ -243,17 +243,19 @@ impl Class {
     fn of(request: &Request<'_>) -> Self {
         let statement = request.statement;
         let splits = request.settings.split == Split::ReadsToReplicas;
+        let to = |side, reason| match splits {
+            true => (Target::Side(side), reason),
+            false => (Target::Side(Role::Primary), Reason::SplitDisabled),
+        };
         let (target, reason) = match (statement.route, statement.access) {
-            // What most of them are, ahead of the rules.
-            (None, Access::Read) if splits => (Target::Side(Role::Replica), Reason::Read),
+            // First what most of them are.
+            (None, Access::Read) => to(Role::Replica, Reason::Read),
+            (None, Access::Write) => to(Role::Primary, Reason::Write),
             (Some(Route::LastUsed), _) => (Target::LastUsed, Reason::HintLastUsed),
+            (Some(Route::Primary), _) => to(Role::Primary, Reason::HintPrimary),
+            (Some(Route::Replica), _) => to(Role::Replica, Reason::HintReplica),
             (None, Access::Follow) if request.last_used.is_some() => (Target::LastUsed, Reason::Follow),
-            _ if !splits => (Target::Side(Role::Primary), Reason::SplitDisabled),
-            (Some(Route::Primary), _) => (Target::Side(Role::Primary), Reason::HintPrimary),
-            (Some(Route::Replica), _) => (Target::Side(Role::Replica), Reason::HintReplica),
-            (None, Access::Read) => (Target::Side(Role::Replica), Reason::Read),
-            (None, Access::Write) => (Target::Side(Role::Primary), Reason::Write),
-            (None, Access::Follow) => (Target::Side(Role::Primary), Reason::FollowNothing),
+            (None, Access::Follow) => to(Role::Primary, Reason::FollowNothing),
         };
         Class { target, hinted: statement.route.is_some(), reason }
     }

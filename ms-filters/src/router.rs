@@ -26,7 +26,7 @@ use crate::{
     share::Shares,
     split::{Aim, aim},
     topology::Topology,
-    view::{ServerState, View},
+    view::{Reach, View},
     why::Why,
 };
 
@@ -204,7 +204,7 @@ impl Router {
         attempt.balance(role);
         let remembered = candidates.list(role).iter().copied();
         let remembered: Vec<_> =
-            remembered.filter(|it| self.is_remembered(inputs.session.failed(), inputs.view.server(*it), *it)).collect();
+            remembered.filter(|it| self.is_remembered(inputs.session.failed(), inputs.view.reach(*it), *it)).collect();
         inputs.scratch.tried.extend(remembered);
         let picker = self.pipeline.picker();
         let (mut cx, candidates) = self.last_cx(&mut attempt, inputs);
@@ -326,7 +326,7 @@ impl Router {
                 attempt.decision.about(None, reason, server);
                 attempt.decision.set_server(Some(server));
                 // A transaction lives in its connection: a new one to the same server would not be in it.
-                if inputs.view.server(server).open {
+                if inputs.view.reach(server).open {
                     let (mut cx, candidates) = self.last_cx(attempt, inputs);
                     self.use_server(&mut cx, candidates, server, By::LastUse)
                 } else {
@@ -418,7 +418,7 @@ impl Router {
             };
             attempt.looked_at = attempt.looked_at.saturating_add(1);
             attempt.last = Some(server);
-            let known = inputs.view.server(server);
+            let known = inputs.view.reach(server);
             // A choice the session sticks to was reached once; it is not given up for what is remembered since. In the
             // cluster's memory only while there is a connection: every session would try a dead server for itself.
             let kept = reason == Reason::Sticky && (self.failover.memory != FailureMemory::Cluster || known.open);
@@ -474,19 +474,12 @@ impl Router {
 
     #[inline]
     fn take(&self, cx: &mut Cx<'_>, candidates: &Candidates, server: ServerIx, by: By) -> Step {
-        let known = cx.view.server(server);
+        let known = cx.view.reach(server);
         self.take_known(cx, candidates, server, known, by)
     }
 
     #[inline]
-    fn take_known(
-        &self,
-        cx: &mut Cx<'_>,
-        candidates: &Candidates,
-        server: ServerIx,
-        known: ServerState,
-        by: By,
-    ) -> Step {
+    fn take_known(&self, cx: &mut Cx<'_>, candidates: &Candidates, server: ServerIx, known: Reach, by: By) -> Step {
         cx.attempt.decision.set_server(Some(server));
         if known.open {
             return self.use_server(cx, candidates, server, by);
@@ -580,7 +573,7 @@ impl Router {
 
     /// `failed` is what the session remembers; the view may know of more.
     #[inline]
-    fn is_remembered(&self, failed: &[ServerIx], known: ServerState, server: ServerIx) -> bool {
+    pub(crate) fn is_remembered(&self, failed: &[ServerIx], known: Reach, server: ServerIx) -> bool {
         match self.failover.memory {
             FailureMemory::Forget => false,
             FailureMemory::Remember => known.failed || failed.contains(&server),

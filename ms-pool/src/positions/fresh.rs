@@ -82,9 +82,14 @@ pub(crate) async fn fetch(
         return Ok(());
     };
     let stayed = core.facts.must.as_ref().and_then(|must| must.stays.clone());
-    let fetched = strict(cluster, core, slots, replicas, &written, as_of).await;
+    let paid = pay(cluster, core, slots, &written, as_of).await;
+    // Also where something is lost: what else is missing is found out now, or the next read would be told the same once more.
+    let found = match paid {
+        Ok(false) => Ok(()),
+        _ => find(cluster, core, slots, replicas, &written, as_of).await,
+    };
     let must = core.facts.must.insert(written.must_as_of(as_of));
-    fetched?;
+    paid.and(found)?;
     let mut alive = replicas.iter().filter(|it| alive_at(cluster, **it)).peekable();
     // Where none can be reached nobody trails; what to do then is a matter of failover.
     if alive.peek().is_some() && !alive.any(|it| look(cluster, must, *it) == Freshness::Reached) {
@@ -100,25 +105,6 @@ pub(crate) async fn fetch(
 
 fn alive_at(cluster: &Cluster, server: ServerIx) -> bool {
     !cluster.member(server).pool.is_avoided()
-}
-
-async fn strict(
-    cluster: &Cluster,
-    core: &mut Core,
-    slots: &mut Slots,
-    replicas: &[ServerIx],
-    written: &Written,
-    as_of: u64,
-) -> Result<(), Error> {
-    match pay(cluster, core, slots, written, as_of).await {
-        Ok(true) => find(cluster, core, slots, replicas, written, as_of).await,
-        Ok(false) => Ok(()),
-        Err(told) => {
-            // What else is missing is found out now, or the next read would be told the same once more.
-            let _ = find(cluster, core, slots, replicas, written, as_of).await;
-            Err(told)
-        }
-    }
 }
 
 /// Waits until one of `replicas` has all that must be seen; finds out what nobody has.
