@@ -326,12 +326,17 @@ impl Status {
     /// The same, with the answer to [`StatusQuery::finer`].
     ///
     /// That one is no answer by itself. It is zero where the applier stands still or was told to wait, and it compares the clocks of
-    /// two machines, which the seconds make up for. So it counts where it agrees with them.
+    /// two machines, which the seconds make up for. So it counts where it agrees with them. That nothing is being applied counts
+    /// where nothing is left to apply: appliers with several threads note only every `replica_checkpoint_period` (0.3 s) that they
+    /// are done, and until then the seconds go on counting.
     #[must_use]
     pub fn refined(&self, row: Option<&Row<'_>>) -> Lag {
         let lag = self.lag();
         let Lag::Behind(coarse) = lag else { return lag };
         let number = |at: usize| row?.get(at).copied().flatten()?.parse::<i64>().ok();
+        if number(1) == Some(0) && self.channels.iter().all(|it| it.caught_up) {
+            return Lag::at_most(Duration::ZERO);
+        }
         let (Some(age), Some(applying), Some(known)) = (number(0), number(1), number(2)) else { return lag };
         let fine = Duration::from_micros(age.max(0).unsigned_abs());
         let agrees = fine <= coarse.at_most() && fine.saturating_add(ROUNDING) >= coarse.lag;

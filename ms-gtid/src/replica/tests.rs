@@ -191,8 +191,25 @@ fn microseconds_are_asked_for_where_they_can_help() {
 }
 
 #[test]
+fn seconds_of_a_replica_with_nothing_left_to_apply_are_of_its_last_checkpoint() {
+    let idle = [None, Some("0"), Some("0")];
+    let since = Answer::mysql().with("Seconds_Behind_Source", "1").with("Exec_Source_Log_Pos", "4");
+    assert_eq!(status(std::slice::from_ref(&since)).refined(Some(&idle)), exactly(0));
+    // A transaction that is not complete yet is in none of the sets.
+    assert_eq!(status(std::slice::from_ref(&since)).refined(Some(&[None, Some("1"), Some("0")])), about(1));
+    let executed = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-8";
+    let left = since.clone().with("Channel_Name", "other").with("Executed_Gtid_Set", executed);
+    assert_eq!(status(&[since.clone(), left]).refined(Some(&idle)), about(1));
+    // Without sets there are only the positions.
+    assert_eq!(status(&[since.clone().with("Auto_Position", "0")]).refined(Some(&idle)), about(1));
+    assert_eq!(status(&[since]).refined(None), about(1));
+}
+
+#[test]
 fn microseconds_count_where_they_agree_with_the_seconds() {
-    let behind = status(&[Answer::mysql().with("Seconds_Behind_Source", "3")]);
+    let executed = "3e11fa47-71ca-11e1-9e33-c80aa9429562:1-8";
+    let behind = Answer::mysql().with("Seconds_Behind_Source", "3").with("Exec_Source_Log_Pos", "4");
+    let behind = status(&[behind.with("Executed_Gtid_Set", executed)]);
     for (row, lag) in [
         ([Some("2302000"), Some("4"), Some("4")], exactly(2_302_000)),
         ([Some("4999999"), Some("1"), Some("1")], exactly(4_999_999)),
