@@ -42,7 +42,7 @@ const FRESH: &str = "ms-pool/src/positions/fresh.rs";
 
 /// Replicas are taken for what they are not.
 const UNPROVEN: Edit = Edit {
-    file: "ms-pool/src/route.rs",
+    file: "ms-pool/src/route/ready.rs",
     from: "|| slots.get(server).is_some_and(|slot| positions::is_proven(cluster, must, server, &slot.lease))",
     to: "|| slots.get(server).is_some()",
 };
