@@ -312,7 +312,8 @@ async fn eager_in_classic_leaves_replicas_alone_when_a_primary_is_dead() {
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn where_connections_are_eager_a_refusal_shows_with_the_call() {
     for (lazy, refusals) in [("false", 3), ("true", 0)] {
-        let keys = format!(r#", "lazy_connections": {lazy}, "compat": "classic""#);
+        let keys =
+            format!(r#", "lazy_connections": {lazy}, "compat": "classic", "pool": {{"verify_idle_after_ms": 60000}}"#);
         let db = Cluster::builder().config_text("test.json", section(&keys)).connect().await.unwrap();
         let mut session = db.session();
         let refused = session.select_db("calls_nowhere").await;
@@ -335,7 +336,9 @@ fn named(error: &Error) -> usize {
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn an_eager_connection_that_died_meanwhile_refuses_nothing() {
     account("calls_eager").await;
-    let keys = section(r#", "lazy_connections": false"#).replace(r#""app""#, r#""calls_eager""#);
+    // Taken for alive while the others are looked for.
+    let keys = section(r#", "lazy_connections": false, "pool": {"verify_idle_after_ms": 60000}"#);
+    let keys = keys.replace(r#""app""#, r#""calls_eager""#);
     let db = Cluster::builder().config_text("test.json", keys).connect().await.unwrap();
     assert_eq!(kill_connections_of("calls_eager", &replica_url(1)).await, 1);
     let mut session = db.session();

@@ -255,13 +255,13 @@ async fn stopped(sql: &str) {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_statement_that_is_too_slow_is_given_up_with_its_connection() {
-    let (db, _) = support::configured(r#", "pool": {"statement_timeout_ms": 150, "max_connections": 1}"#);
+    let (db, _) = support::configured(r#", "pool": {"statement_timeout_ms": 1000, "max_connections": 1}"#);
     let slow = || "SELECT SLEEP(20) /* too slow */".to_owned();
     let too_slow = async |answer: Result<Vec<i64>, sqlx::Error>, began: Instant| {
         let error = answer.unwrap_err();
         assert!(matches!(Error::of(&error), Some(Error::StatementTimeout { .. })), "{error:?}");
         assert_eq!(code(&error), 2013);
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     };
     for form in [Form::Text, Form::Prepared] {
         let began = Instant::now();

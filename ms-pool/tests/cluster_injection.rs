@@ -288,7 +288,7 @@ async fn a_transaction_that_may_not_write_takes_no_number() {
 async fn classic_waits_one_time_for_all_replicas_and_not_after_an_error() {
     let it = Counted::new(
         "wait",
-        r#", "wait_for_gtid_timeout": 0.8, "report_error": false"#,
+        r#", "wait_for_gtid_timeout": 2, "report_error": false"#,
         r#", "compat": "classic", "filters": {"roundrobin": {}}"#,
     )
     .await;
@@ -300,13 +300,16 @@ async fn classic_waits_one_time_for_all_replicas_and_not_after_an_error() {
     run(&mut session, "SELECT 1").await.unwrap();
     let waited = began.elapsed();
     assert_eq!(session.last_used().unwrap().role, Role::Primary);
-    assert!((Duration::from_millis(780)..Duration::from_millis(1400)).contains(&waited), "{waited:?} for two replicas");
+    assert!(
+        (Duration::from_millis(1980)..Duration::from_millis(3900)).contains(&waited),
+        "{waited:?} for two replicas"
+    );
 
     it.drop_counter().await;
     support::synced().await;
     let began = Instant::now();
     run(&mut session, "SELECT 1").await.unwrap();
-    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_millis(1900), "{:?}", began.elapsed());
     assert_eq!(it.warned("SQL error while checking slave for GTID: 1146/"), 2);
 }
 
@@ -530,6 +533,7 @@ async fn a_stream_that_is_dropped_early_is_counted_when_its_rest_is_read() {
     // More rows than anybody reads for the sake of one.
     sqlx::raw_sql(AssertSqlSafe(it.rows(40))).fetch_one(&it.db).await.unwrap();
     eventually("the number", async || it.number().await == 5).await;
+    eventually("the connection", async || it.db.num_idle() == 1).await;
 
     // A connection that is to be closed has to wait.
     let mut session = it.db.session();
@@ -554,16 +558,17 @@ async fn a_caller_that_leaves_before_the_number_is_there_costs_the_connection_an
         let mut session = it.db.session();
         let other = it.lock_counter().await;
         let insert = it.insert();
-        let given_up = match handle {
-            "cluster" => timeout(Duration::from_millis(300), run(&it.db, &insert)).await,
-            _ => timeout(Duration::from_millis(300), run(&mut session, &insert)).await,
-        };
-        given_up.unwrap_err();
-        // The server is told to stop.
         let counting = format!(
             "SELECT COUNT(*) FROM information_schema.processlist WHERE info LIKE 'UPDATE test.{}%'",
             it.counter
         );
+        let counts = eventually("the injection", async || number(&primary_url(), &counting).await > 0);
+        let ended = match handle {
+            "cluster" => tokio::select! { ended = run(&it.db, &insert) => Some(ended), _ = counts => None },
+            _ => tokio::select! { ended = run(&mut session, &insert) => Some(ended), _ = counts => None },
+        };
+        assert!(ended.is_none(), "the counter is locked: {ended:?}");
+        // The server is told to stop.
         eventually("the injection to end", async || number(&primary_url(), &counting).await == 0).await;
         drop(other);
         assert_eq!(it.written().await, written + 1, "{handle}: it was done");
@@ -630,7 +635,8 @@ async fn a_number_is_told_only_where_it_includes_the_last_write() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_read_that_turns_out_to_write_is_counted() {
-    let it = Counted::new("belt", "", r#", "read_functions": ["injection_note"]"#).await;
+    let it =
+        Counted::new("belt", r#", "wait_for_gtid_timeout": 10"#, r#", "read_functions": ["injection_note"]"#).await;
     for server in ["primary", "replica1", "replica2"] {
         support::control(&format!("sql {server} SET GLOBAL log_bin_trust_function_creators = 1")).await;
     }

@@ -42,9 +42,8 @@ async fn a_hundred_tasks_share_one_connection_per_server() {
         println!("{compat}: {TASKS} tasks, 7 statements each, took {:?}", began.elapsed());
         let count = format!("SELECT COUNT(*) FROM {table} WHERE n = 2");
         assert_eq!(support::number(&primary_url(), &count).await, TASKS as u64);
-        for server in db.state() {
-            assert_eq!((server.in_use, server.waiting, server.timeouts), (0, 0, 0), "{server:?}");
-        }
+        unused(&db).await;
+        assert!(db.state().iter().all(|it| it.timeouts == 0), "{:?}", db.state());
     }
 }
 
@@ -69,8 +68,12 @@ async fn a_hundred_tasks_share_one_connection_to_each_of_two_primaries() {
     }
     tokio::time::timeout(LIMIT, tasks.join_all()).await.expect("all of them finish");
     assert!(db.state().iter().all(|it| it.timeouts == 0), "{:?}", db.state());
-    // One may still be asking a replica.
-    let unused = async || db.state().iter().all(|it| it.in_use == 0);
+    unused(&db).await;
+}
+
+/// All connections are back. One may still have been asking a replica.
+async fn unused(db: &Cluster) {
+    let unused = async || db.state().iter().all(|it| it.in_use == 0 && it.waiting == 0);
     support::eventually("all connections to be back", unused).await;
 }
 
@@ -112,9 +115,10 @@ async fn a_thousand_statements_at_once_share_ten_connections() {
     }
     tasks.join_all().await;
     println!("1,000 statements on 10 connections per server took {:?}", began.elapsed());
+    unused(&db).await;
     for server in db.state() {
         assert!(server.opened <= 10, "{server:?}");
-        assert_eq!((server.in_use, server.waiting, server.failed, server.timeouts), (0, 0, 0, 0), "{server:?}");
+        assert_eq!((server.failed, server.timeouts), (0, 0), "{server:?}");
     }
 }
 
@@ -123,7 +127,7 @@ async fn a_thousand_statements_at_once_share_ten_connections() {
 async fn whoever_waits_too_long_is_told_for_what() {
     let warnings = Arc::new(Mutex::new(Vec::new()));
     let sink = Arc::clone(&warnings);
-    let extra = r#", "pool": {"max_connections": 1, "acquire_timeout_ms": 200}"#;
+    let extra = r#", "pool": {"max_connections": 1, "acquire_timeout_ms": 1000}"#;
     let builder = Cluster::builder().config_text("test.json", support::section(extra));
     let db = builder.on_warning(move |it| sink.lock().unwrap().push(it.to_string())).build().unwrap();
     let mut holder = db.session();
@@ -142,7 +146,7 @@ async fn whoever_waits_too_long_is_told_for_what() {
         assert!(matches!(Error::of(&error), Some(Error::NoSlot)), "{error:?}");
         assert_eq!(code(&error), 2000);
     }
-    assert!((200..600).contains(&waited.as_millis()), "{waited:?}");
+    assert!((1000..4000).contains(&waited.as_millis()), "{waited:?}: five seconds unless configured");
     let heard = ears.heard();
     assert!(heard.contains("WARN") && heard.contains("all 1 connections to server `primary`"), "{heard}");
     let warnings = warnings.lock().unwrap().clone();

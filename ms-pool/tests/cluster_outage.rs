@@ -73,7 +73,7 @@ async fn a_failure_is_everybodys_and_one_statement_finds_out_that_it_is_over() {
     reads(&db, 20).await;
     assert_eq!(relay.accepted(), 2);
     let outage = ill(&db).outage.unwrap();
-    assert!(outage.failures == 2 && outage.avoided_for > Duration::from_millis(1900), "{outage:?}");
+    assert!(outage.failures == 2 && outage.avoided_for > Duration::from_millis(1250), "{outage:?}");
 
     relay.lead_to(server_of(&replica_url(2)));
     reads(&db, 20).await;
@@ -87,8 +87,8 @@ async fn a_failure_is_everybodys_and_one_statement_finds_out_that_it_is_over() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_silent_server_costs_one_connect_timeout_per_time() {
-    let pool = r#", "pool": {"connect_timeout_ms": 200}"#;
-    let (db, relay, _) = shop(&format!("{LOOP}{pool}")).await;
+    const CONNECT: Duration = Duration::from_secs(1);
+    let (db, relay, statistics) = shop(LOOP).await;
     relay.set(Weather::StallAfter(0));
     let began = Instant::now();
     let mut tasks = JoinSet::new();
@@ -96,10 +96,10 @@ async fn a_silent_server_costs_one_connect_timeout_per_time() {
         let db = db.clone();
         tasks.spawn(async move {
             let mut slow = Vec::new();
-            while began.elapsed() < Duration::from_millis(3000) {
+            while began.elapsed() < 4 * CONNECT {
                 let asked = Instant::now();
                 sqlx::query("SELECT 1").execute(&db).await.unwrap();
-                if asked.elapsed() > Duration::from_millis(100) {
+                if asked.elapsed() > CONNECT / 2 {
                     slow.push((asked - began, asked.elapsed()));
                 }
                 tokio::task::yield_now().await;
@@ -108,12 +108,13 @@ async fn a_silent_server_costs_one_connect_timeout_per_time() {
         });
     }
     let slow: Vec<_> = tasks.join_all().await.into_iter().flatten().collect();
-    let is_first = |it: &(Duration, Duration)| it.0 < Duration::from_millis(300);
+    let is_first = |it: &(Duration, Duration)| it.0 < CONNECT + CONNECT / 2;
     let (at_once, later): (Vec<_>, Vec<_>) = slow.iter().copied().partition(is_first);
     println!("slow at the beginning {at_once:?}, later {later:?}; {} connects", relay.accepted());
-    assert!(slow.iter().all(|(_, took)| *took < Duration::from_millis(400)), "{slow:?}");
+    assert!(slow.iter().all(|(_, took)| *took < 2 * CONNECT), "{slow:?}");
     // At the beginning nobody knows; from then on a second, and then two, until one statement tries.
     assert!(later.len() == 1, "{later:?}");
+    assert_eq!((statistics.get(Counter::RememberedRetried), ill(&db).outage.unwrap().failures), (1, 2));
     // At most four connects are under way at the same time.
     assert!(relay.accepted() <= 4 + 1, "{}", relay.accepted());
 }
@@ -121,8 +122,8 @@ async fn a_silent_server_costs_one_connect_timeout_per_time() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn connections_to_a_server_that_is_avoided_are_left_alone() {
-    let pool = r#", "pool": {"connect_timeout_ms": 600}"#;
-    let (db, relay, _) = shop(&format!("{LOOP}{pool}")).await;
+    let minute = LOOP.replace(r#""retry_after_s": 1"#, r#""retry_after_s": 60"#);
+    let (db, relay, _) = shop(&minute).await;
     let mut session = db.session();
     let mut read = async || {
         sqlx::query("SELECT 1").execute(&mut session).await.unwrap();
@@ -134,7 +135,7 @@ async fn connections_to_a_server_that_is_avoided_are_left_alone() {
     reads(&db, 2).await;
     assert_eq!(ill(&db).outage.unwrap().failures, 1);
     for _ in 0..4 {
-        let name = tokio::time::timeout(Duration::from_millis(100), read()).await.expect("nobody waits for it");
+        let name = tokio::time::timeout(Duration::from_secs(10), read()).await.expect("nobody waits for it");
         assert_eq!(name, "well");
     }
 }
@@ -203,16 +204,16 @@ async fn the_account_of_one_session_is_not_the_servers_fault() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_server_that_misbehaves_costs_one_statement_its_time_and_none_its_answer() {
-    // What it does to everybody who comes, and the milliseconds that costs at most.
-    check_odd(Oddity::Goodbye, 100).await;
-    check_odd(Oddity::LastWords(b"\x10\0\0\0not the protocol".to_vec()), 100).await;
-    check_odd(Oddity::Words(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()), 350).await;
-    check_odd(Oddity::Silence, 350).await;
+    // What it does to everybody who comes, and the milliseconds that costs at most: none of the connect timeout, or one.
+    check_odd(Oddity::Goodbye, 900).await;
+    check_odd(Oddity::LastWords(b"\x10\0\0\0not the protocol".to_vec()), 900).await;
+    check_odd(Oddity::Words(b"HTTP/1.1 400 Bad Request\r\n\r\n".to_vec()), 1900).await;
+    check_odd(Oddity::Silence, 1900).await;
     // A real server that stops at a byte of its greeting, or of what follows.
     for bytes in [3, 20, 90, 150] {
         let relay = Relay::to(server_of(&replica_url(2))).await.unwrap();
         relay.set(Weather::StallAfter(bytes));
-        check_behind(relay.port(), &format!("stalls after {bytes} bytes"), 350).await;
+        check_behind(relay.port(), &format!("stalls after {bytes} bytes"), 1900).await;
     }
 }
 
@@ -224,7 +225,7 @@ async fn check_odd(oddity: Oddity, limit_ms: u64) {
 async fn check_behind(port: u16, what: &str, limit_ms: u64) {
     let shop = Shop::new().primary("primary", &at(&primary_url())).replica("well", &at(&replica_url(1)));
     let shop = shop.replica("ill", &tcp("127.0.0.1", port)).with(r#""filters": {"roundrobin": []}"#);
-    let db = shop.with(LOOP).with(r#""pool": {"connect_timeout_ms": 200}"#).build();
+    let db = shop.with(LOOP).with(r#""pool": {"connect_timeout_ms": 1000}"#).build();
     reads(&db, 1).await;
     let slowest = reads(&db, 9).await;
     assert!(slowest < Duration::from_millis(limit_ms), "{what}: {slowest:?}");

@@ -202,7 +202,7 @@ async fn the_belt_refuses_stray_writes_and_reroutes_reads_that_write() {
     support::synced().await;
 
     // Somebody promised that the function only reads, so the statement goes to a replica, whose belt refuses it.
-    let (db, statistics) = configured(r#", "read_functions": ["routing_count"]"#);
+    let (db, statistics) = configured(&format!(r#", "read_functions": ["routing_count"]{}"#, support::PATIENT));
     let count = "SELECT routing_count() AS port";
     let rows = sqlx::raw_sql(count).fetch_all(&db).await.unwrap();
     assert_eq!(rows[0].try_get_unchecked::<String, _>(0).unwrap(), primary_port().to_string());

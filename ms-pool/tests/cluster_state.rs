@@ -76,7 +76,7 @@ async fn classic_routes_regardless() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn settings_are_told_to_the_sessions_other_connections() {
-    let db = support::cluster();
+    let db = support::patient();
     let limit = if support::is_mariadb() { "max_statement_time" } else { "max_execution_time" };
     let mut session = db.session();
     // One connection that is open before, the others later.
@@ -119,7 +119,7 @@ async fn what_was_prepared_means_the_database_of_now() {
         INSERT INTO held_where VALUES (1); INSERT INTO held_other.held_where VALUES (2)";
     sqlx::raw_sql(create).execute(&mut admin).await.unwrap();
     support::synced().await;
-    let db = support::cluster();
+    let db = support::patient();
     let mut session = db.session();
     for (name, expected) in [("test", 1), ("held_other", 2), ("test", 1)] {
         run(&mut session, &format!("USE {name}")).await.unwrap();
@@ -133,7 +133,7 @@ async fn what_was_prepared_means_the_database_of_now() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn state_that_is_lost_with_an_abandoned_statement_is_told_once() {
-    let db = support::cluster();
+    let db = support::patient();
     let mut session = db.session();
     run(&mut session, "CREATE TEMPORARY TABLE held_lost (id INT)").await.unwrap();
     let slow = tokio::time::timeout(Duration::from_millis(50), run(&mut session, "DO SLEEP(5)")).await;
@@ -152,7 +152,7 @@ async fn state_that_is_lost_with_an_abandoned_statement_is_told_once() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_transaction_begins_where_the_state_is() {
-    let db = support::cluster();
+    let db = support::patient();
     let mut session = db.session();
     let read_only = TxOptions { read_only: true, ..TxOptions::default() };
     run(&mut session, "SET @held = 5").await.unwrap();

@@ -10,7 +10,7 @@ use std::time::Duration;
 use ms_filters::Role;
 use ms_pool::{Cluster, Consistency, Error, Isolation, Session, TxOptions};
 use sqlx::{AssertSqlSafe, Executor, Row, mysql::MySqlArguments};
-use support::{cluster, configured, direct, eventually, no_transaction, number, open_transactions, primary_url, table};
+use support::{configured, direct, eventually, no_transaction, number, open_transactions, patient, primary_url, table};
 
 fn read_only() -> TxOptions {
     TxOptions { read_only: true, ..TxOptions::default() }
@@ -50,7 +50,7 @@ async fn kill_last(session: &Session) {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_session_keeps_a_transaction_on_one_server_until_it_ends() {
-    let db = cluster();
+    let db = patient();
     let table = table("trx_session", "id INT PRIMARY KEY").await;
     let mut session = db.session();
     run(&mut session, "SELECT 1").await.unwrap();
@@ -82,7 +82,7 @@ async fn a_session_keeps_a_transaction_on_one_server_until_it_ends() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_transaction_with_nothing_in_it_sends_nothing() {
-    let db = cluster();
+    let db = patient();
     let mut session = db.session();
     session.start_transaction(TxOptions::default()).await.unwrap();
     session.commit().await.unwrap();
@@ -97,7 +97,7 @@ async fn a_transaction_with_nothing_in_it_sends_nothing() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_read_only_transaction_runs_on_a_replica_and_refuses_writes_there() {
-    let db = cluster();
+    let db = patient();
     let table = table("trx_read_only", "id INT PRIMARY KEY").await;
     let mut session = db.session();
     session.start_transaction(TxOptions { snapshot: true, name: Some("report".into()), ..read_only() }).await.unwrap();
@@ -144,7 +144,7 @@ async fn classic_keeps_the_originals_three_kinds_of_stickiness() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn strict_sees_transactions_in_text() {
-    let db = cluster();
+    let db = patient();
     let table = table("trx_text", "id INT PRIMARY KEY AUTO_INCREMENT").await;
     let insert = format!("INSERT INTO {table} VALUES ()");
     let mut session = db.session();
@@ -179,7 +179,7 @@ async fn strict_sees_transactions_in_text() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn text_and_calls_can_be_mixed() {
-    let db = cluster();
+    let db = patient();
     let table = table("trx_mixed", "id INT PRIMARY KEY AUTO_INCREMENT").await;
     let insert = format!("INSERT INTO {table} VALUES ()");
     let mut session = db.session();
@@ -211,7 +211,7 @@ async fn text_and_calls_can_be_mixed() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_lost_transaction_is_told_once_and_never_continued() {
-    let db = cluster();
+    let db = patient();
     let table = table("trx_lost", "id INT PRIMARY KEY AUTO_INCREMENT").await;
     let insert = format!("INSERT INTO {table} VALUES ()");
     let mut session = db.session();
@@ -250,7 +250,7 @@ async fn a_lost_transaction_is_told_once_and_never_continued() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_guard_never_runs_a_statement_outside_its_transaction() {
-    let db = cluster();
+    let db = patient();
     let table = table("trx_guard", "id INT PRIMARY KEY AUTO_INCREMENT").await;
     let insert = format!("INSERT INTO {table} VALUES ()");
     let mut tx = db.begin().await.unwrap();
@@ -273,7 +273,7 @@ async fn a_guard_never_runs_a_statement_outside_its_transaction() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_guard_in_a_session_sees_its_state_and_leaves_it() {
-    let db = cluster();
+    let db = patient();
     let table = table("trx_borrowed", "id INT PRIMARY KEY AUTO_INCREMENT").await;
     let insert = format!("INSERT INTO {table} VALUES ()");
     let mut session = db.session();
@@ -305,7 +305,7 @@ async fn a_guard_in_a_session_sees_its_state_and_leaves_it() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn settings_of_the_next_transaction_go_where_it_begins() {
-    let db = cluster();
+    let db = patient();
     let variable = if support::is_mariadb() { "tx_isolation" } else { "transaction_isolation" };
     let mut session = db.session();
     let options = TxOptions { isolation: Some(Isolation::ReadUncommitted), ..TxOptions::default() };
@@ -334,7 +334,7 @@ async fn settings_of_the_next_transaction_go_where_it_begins() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_service_level_stays_while_a_transaction_is_bound() {
-    let db = cluster();
+    let db = patient();
     let mut session = db.session();
     session.set_consistency(Consistency::Strong).unwrap();
     run(&mut session, "SELECT 1").await.unwrap();
@@ -352,7 +352,7 @@ async fn a_service_level_stays_while_a_transaction_is_bound() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_dropped_session_rolls_back_and_its_connection_is_used_again() {
-    let db = cluster();
+    let db = patient();
     let table = table("trx_dropped", "id INT PRIMARY KEY").await;
     for round in 0..3 {
         let mut session = db.session();
@@ -427,7 +427,7 @@ async fn a_definition_inside_a_guard_commits_and_is_warned_of() {
 #[tokio::test]
 #[ignore = "needs a cluster: cargo xtask test"]
 async fn a_statement_that_stays_with_its_connection_joins_the_transaction_there_or_is_refused() {
-    let db = cluster();
+    let db = patient();
     let table = table("trx_prepared", "id INT PRIMARY KEY AUTO_INCREMENT").await;
     let mut session = db.session();
     let insert = AssertSqlSafe(format!("INSERT INTO {table} VALUES ()"));

@@ -239,6 +239,11 @@ async fn a_participant_that_is_lost_undoes_all() {
 async fn kill(id: u64) {
     let mut root = direct(&primary_url()).await;
     root.execute(AssertSqlSafe(format!("KILL {id}"))).await.unwrap();
+    gone(id).await;
+}
+
+/// Waits until the server has ended a connection.
+async fn gone(id: u64) {
     let listed = format!("SELECT COUNT(*) FROM information_schema.processlist WHERE id = {id}");
     eventually("the connection to go", async || number(&primary_url(), &listed).await == 0).await;
 }
@@ -447,6 +452,8 @@ async fn leave_prepared(it: &World, gtrid: &str, n: i32) -> Vec<String> {
         );
         sqlx::raw_sql(AssertSqlSafe(moved)).execute(&mut direct(&primary_url()).await).await.unwrap();
         drop(conn);
+        // Until then its branch is nobody else's.
+        gone(id).await;
     }
     xids
 }

@@ -49,6 +49,14 @@ pub fn cluster() -> Cluster {
     builder().0.build().unwrap()
 }
 
+/// A read that has to see something waits for a replica as long as it takes, and not 100 ms, which a busy machine needs for a login.
+pub const PATIENT: &str = r#", "global_transaction_id_injection": {"wait_for_gtid_timeout": 10}"#;
+
+/// The same, whose reads wait for replicas.
+pub fn patient() -> Cluster {
+    configured(PATIENT).0
+}
+
 /// `host` and `port` of a URL of the test cluster.
 pub fn address(url: &str) -> (String, u16) {
     let rest = url.split('@').nth(1).unwrap();

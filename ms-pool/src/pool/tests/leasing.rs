@@ -17,7 +17,7 @@ fn a_thousand_pools_cost_nothing_and_need_no_runtime() {
     let url = "mysql://app:app@127.0.0.1:1/test".parse().unwrap();
     let began = std::time::Instant::now();
     let pools: Vec<_> = (0..1000).map(|_| pool(&url, 10)).collect();
-    assert!(began.elapsed() < Duration::from_millis(200), "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
     assert!(pools.iter().all(|it| it.state().size() == 0 && it.try_lease().is_none()));
 }
 

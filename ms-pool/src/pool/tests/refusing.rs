@@ -14,7 +14,7 @@ use crate::credentials::{Credentials, FromEnv, Password, PasswordFuture};
 use crate::error::Error;
 use crate::pool::*;
 
-const QUICK: Duration = Duration::from_millis(300);
+const QUICK: Duration = Duration::from_secs(1);
 
 #[tokio::test]
 async fn a_closed_port_is_2003_with_its_cause() {
@@ -81,7 +81,7 @@ async fn a_missing_certificate_is_named_and_no_server_is_blamed() {
 async fn one_connect_timeout_is_enough_for_all_who_wait() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp("127.0.0.1", listener.local_addr().unwrap().port());
-    let pool = ServerPool::new(at(address), Limits { connect_timeout: QUICK, ..limits(2) });
+    let pool = ServerPool::new(at(address), Limits { connect_timeout: Duration::from_millis(300), ..limits(2) });
     let began = Instant::now();
     let tasks: Vec<_> = (0..100)
         .map(|_| {
@@ -93,7 +93,7 @@ async fn one_connect_timeout_is_enough_for_all_who_wait() {
         assert_eq!(task.await.unwrap(), 2003);
     }
     // Without sharing the bad news: 50 rounds of 300 ms, or 5 s of waiting for a slot.
-    assert!(began.elapsed() < 8 * QUICK, "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(4), "{:?}", began.elapsed());
     assert_eq!((pool.state().in_use, pool.state().waiting), (0, 0));
 }
 
