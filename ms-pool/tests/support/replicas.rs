@@ -2,6 +2,8 @@
 
 #![allow(dead_code, unreachable_pub, reason = "each test binary uses its own part")]
 
+use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+
 use sqlx::{AssertSqlSafe, Executor, MySql, Row};
 
 use crate::support::{self, direct, is_mariadb, replica_url};
@@ -49,6 +51,22 @@ pub async fn counted(url: &str, names: &[&str]) -> u64 {
     let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut direct(url).await).await.unwrap();
     assert!(!rows.is_empty(), "the server counts none of {names:?}");
     rows.iter().map(|row| row.try_get_unchecked::<String, _>(1).unwrap().parse::<u64>().unwrap()).sum()
+}
+
+/// What a writer was told to be there, and when: who reads then is to see that or something later.
+#[derive(Debug, Default)]
+pub struct Acknowledged(Mutex<BTreeMap<Duration, i64>>);
+
+impl Acknowledged {
+    /// `value`, larger than all before, was there at `at` at the latest.
+    pub fn note(&self, at: Duration, value: i64) {
+        self.0.lock().unwrap().insert(at, value);
+    }
+
+    /// The least that may be seen of a server that lacks nothing older than `moment`.
+    pub fn by(&self, moment: Duration) -> i64 {
+        self.0.lock().unwrap().range(..=moment).next_back().map_or(0, |(_, value)| *value)
+    }
 }
 
 /// The port of a URL.
