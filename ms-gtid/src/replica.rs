@@ -334,10 +334,11 @@ impl Status {
         let lag = self.lag();
         let Lag::Behind(coarse) = lag else { return lag };
         let number = |at: usize| row?.get(at).copied().flatten()?.parse::<i64>().ok();
-        if number(1) == Some(0) && self.channels.iter().all(|it| it.caught_up) {
+        let applying = number(1);
+        if applying == Some(0) && self.channels.iter().all(|it| it.caught_up) {
             return Lag::at_most(Duration::ZERO);
         }
-        let (Some(age), Some(applying), Some(known)) = (number(0), number(1), number(2)) else { return lag };
+        let (Some(age), Some(applying), Some(known)) = (number(0), applying, number(2)) else { return lag };
         let fine = Duration::from_micros(age.max(0).unsigned_abs());
         let agrees = fine <= coarse.at_most() && fine.saturating_add(ROUNDING) >= coarse.lag;
         if applying == known && agrees { Lag::Behind(Behind { lag: fine, rounding: Duration::ZERO }) } else { lag }

@@ -15,22 +15,9 @@ use std::{
 };
 
 use ms_pool::Role;
-use replicas::Acknowledged;
+use replicas::{Acknowledged, delay_both};
 use sqlx::AssertSqlSafe;
-use support::{control, direct, is_mariadb, primary_url};
-
-async fn delay_both(seconds: u32) {
-    let sql = if is_mariadb() {
-        format!("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY={seconds}; START SLAVE")
-    } else {
-        format!("STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_DELAY={seconds}; START REPLICA")
-    };
-    for statement in sql.split("; ") {
-        for name in ["replica1", "replica2"] {
-            control(&format!("sql {name} {statement}")).await;
-        }
-    }
-}
+use support::{direct, primary_url};
 
 /// A row every few milliseconds that says when it was written.
 async fn write(table: String, began: Instant, stop: Arc<AtomicBool>, written: Arc<Acknowledged>) {

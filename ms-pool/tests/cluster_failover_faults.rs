@@ -243,11 +243,7 @@ async fn no_write_is_executed_twice_and_reads_go_on_whatever_dies() {
     println!("afterwards: {}", quiet.told());
     assert!(quiet.failed.is_empty(), "{:?}", quiet.failed);
     assert!(db.state().iter().all(|it| it.outage.is_none()), "{:#?}", db.state());
-    // One connection may still be waiting for a replica.
-    support::eventually("all connections to be back", async || {
-        db.state().iter().all(|it| it.in_use == 0 && it.waiting == 0)
-    })
-    .await;
+    support::unused(&db).await;
 
     let select = format!("SELECT id, COUNT(*), COUNT(DISTINCT part) FROM {table} GROUP BY id");
     let rows = sqlx::raw_sql(AssertSqlSafe(select)).fetch_all(&mut direct(&primary_url()).await).await.unwrap();

@@ -121,8 +121,7 @@ async fn a_killed_replica_is_hardly_noticed() {
     pause_ms(200).await;
     end(&seen, tasks).await;
     assert_eq!(seen.failed(), 0, "{:?}", seen.codes.lock().unwrap());
-    let unused = async || db.state().iter().all(|it| it.in_use == 0 && it.waiting == 0);
-    support::eventually("all connections to be back", unused).await;
+    support::unused(&db).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -153,8 +152,7 @@ async fn a_frozen_replica_costs_deadlines_and_no_more() {
     control("resume replica1").await;
     support::eventually("the replica to be used again", async || state(&db, "replica1").opened > opened).await;
     end(&seen, tasks).await;
-    let unused = async || db.state().iter().all(|it| it.in_use == 0 && it.waiting == 0);
-    support::eventually("all connections to be back", unused).await;
+    support::unused(&db).await;
 }
 
 #[tokio::test]

@@ -20,7 +20,7 @@ use ms_pool::{
     Cluster, Counter, Role, Statistics,
     ms_gtid::replica::{Lag, Part, Status},
 };
-use replicas::{Acknowledged, counted};
+use replicas::{Acknowledged, both_run, counted, delay_both, insert, on_both};
 use support::{
     address, alone, control, direct, eventually, is_mariadb, number, primary_url, replica_url, section, synced, table,
 };
@@ -79,35 +79,6 @@ impl Watched {
 
 fn micros(time: Duration) -> i64 {
     time.as_micros().try_into().unwrap()
-}
-
-async fn on_both(sql: &str) {
-    for name in ["replica1", "replica2"] {
-        control(&format!("sql {name} {sql}")).await;
-    }
-}
-
-fn delay(seconds: u32) -> String {
-    if is_mariadb() {
-        format!("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY={seconds}; START SLAVE")
-    } else {
-        format!("STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_DELAY={seconds}; START REPLICA")
-    }
-}
-
-async fn delay_both(seconds: u32) {
-    for statement in delay(seconds).split("; ") {
-        on_both(statement).await;
-    }
-    both_run().await;
-}
-
-/// Waits for receivers that were started to be connected.
-async fn both_run() {
-    let it = Watched::within(60, "");
-    for name in ["replica1", "replica2"] {
-        eventually("the receiver to run", async || matches!(seen(&it.db, name).await.1, Lag::Behind(_))).await;
-    }
 }
 
 #[tokio::test]
@@ -286,11 +257,10 @@ async fn a_second_that_has_passed_since_the_last_write_is_no_lag_faults() {
     let name = table("lag_second", "id INT").await;
     let it = Watched::within(60, "");
     let mut primary = direct(&primary_url()).await;
-    let insert = || sqlx::AssertSqlSafe(format!("INSERT INTO {name} VALUES (1)"));
     for _ in 0..6 {
         let micros = number(&primary_url(), "SELECT MICROSECOND(NOW(6))").await;
         tokio::time::sleep(Duration::from_micros((1_900_000 - micros) % 1_000_000)).await;
-        sqlx::query(insert()).execute(&mut primary).await.unwrap();
+        insert(&mut primary, &name).await;
         let written = Instant::now();
         synced().await;
         // The applier has its own bookkeeping.
@@ -322,10 +292,9 @@ async fn a_blocked_applier_shows_how_far_it_is_behind_faults() {
     .await;
     let mut blocker = direct(&replica_url(1)).await;
     sqlx::raw_sql(sqlx::AssertSqlSafe(format!("LOCK TABLES {name} READ"))).execute(&mut blocker).await.unwrap();
-    let insert = format!("INSERT INTO {name} VALUES (1)");
     let mut primary = direct(&primary_url()).await;
     let sent = Instant::now();
-    sqlx::query(sqlx::AssertSqlSafe(insert)).execute(&mut primary).await.unwrap();
+    insert(&mut primary, &name).await;
     let written = Instant::now();
     eventually("the row to arrive", async || !seen(&it.db, "replica1").await.0.channels()[0].caught_up).await;
     for _ in 0..10 {

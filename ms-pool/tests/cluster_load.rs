@@ -18,7 +18,7 @@ use std::{
 use futures_util::StreamExt;
 use ms_pool::{Cluster, Counter, Error, HeldBy, Statistics, code};
 use sqlx::{Acquire, AssertSqlSafe, mysql::MySqlPoolOptions};
-use support::{configured, primary_url, replica_url};
+use support::{configured, primary_url, replica_url, unused};
 use tokio::task::JoinSet;
 
 /// Of the acceptance: so many tasks, so much time.
@@ -69,12 +69,6 @@ async fn a_hundred_tasks_share_one_connection_to_each_of_two_primaries() {
     tokio::time::timeout(LIMIT, tasks.join_all()).await.expect("all of them finish");
     assert!(db.state().iter().all(|it| it.timeouts == 0), "{:?}", db.state());
     unused(&db).await;
-}
-
-/// All connections are back. One may still have been asking a replica.
-async fn unused(db: &Cluster) {
-    let unused = async || db.state().iter().all(|it| it.in_use == 0 && it.waiting == 0);
-    support::eventually("all connections to be back", unused).await;
 }
 
 async fn one_of_many(db: Cluster, table: String, id: usize) {

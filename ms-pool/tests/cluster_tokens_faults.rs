@@ -9,7 +9,7 @@ mod support;
 use std::time::Duration;
 
 use ms_pool::{Cluster, Consistency, Error, TokenError, TokenKey, Tokens};
-use replicas::{all_well, count, freeze, insert, port};
+use replicas::{all_well, count, eventually_from_a_replica, freeze, insert, port};
 use support::primary_url;
 
 fn key(name: &str) -> TokenKey {
@@ -51,7 +51,7 @@ async fn another_process_sees_what_was_written() {
         assert_eq!(count(&there.at(&token).unwrap(), &table).await, (1, port(&primary_url())));
     }
     all_well().await;
-    eventually_from_a_replica(&there, &token, &table).await;
+    eventually_from_a_replica(&there.at(&token).unwrap(), &table, 1).await;
 }
 
 #[tokio::test]
@@ -163,17 +163,7 @@ async fn a_saturated_position_ends_with_the_next_write() {
     insert(&scope, &table).await;
     let token = scope.token().await.unwrap().unwrap();
     support::synced().await;
-    eventually_from_a_replica(&db, &token, &table).await;
-}
-
-/// Reads the one row until a replica answers, which a busy machine may not manage within the time that a read waits for one.
-async fn eventually_from_a_replica(db: &Cluster, token: &str, table: &str) {
-    support::eventually("the replicas to have it", async || {
-        let (seen, at) = count(&db.at(token).unwrap(), table).await;
-        assert_eq!(seen, 1);
-        at != port(&primary_url())
-    })
-    .await;
+    eventually_from_a_replica(&db.at(&token).unwrap(), &table, 1).await;
 }
 
 /// Where reads do not look at positions by themselves, those with a token do.

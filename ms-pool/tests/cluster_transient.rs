@@ -10,7 +10,7 @@ use std::{sync::Arc, time::Duration};
 use ms_pool::{Cluster, Counter, Password, Statistics, code};
 use sqlx::{Arguments, AssertSqlSafe, Executor, MySql, mysql::MySqlArguments};
 use support::{configured, direct, eventually, number, primary_url, synced, table};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 const RETRIES: Counter = Counter::TransientErrorRetries;
 
@@ -127,7 +127,7 @@ async fn a_lock_that_is_waited_for_in_vain_is_waited_for_again() {
         let waits = Arc::clone(&statistics);
         let holder = hold(&stock, async move {
             while waits.get(RETRIES) == before {
-                sleep(PAUSE).await;
+                sleep(Duration::from_millis(10)).await;
             }
         })
         .await;
@@ -139,13 +139,12 @@ async fn a_lock_that_is_waited_for_in_vain_is_waited_for_again() {
         } else {
             run(&db, &take).await.unwrap();
         }
+        assert!(statistics.get(RETRIES) > before, "the lock was not held");
         holder.await.unwrap();
     }
     let left = number(&primary_url(), &format!("SELECT SUM(pieces) FROM {stock}")).await;
     assert_eq!(left, 5 + 5 - 1 - 2, "the transaction's first statement is still in it");
 }
-
-const PAUSE: Duration = Duration::from_millis(10);
 
 /// Locks the first row until `enough`.
 async fn hold(stock: &str, enough: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
@@ -153,7 +152,7 @@ async fn hold(stock: &str, enough: impl Future<Output = ()> + Send + 'static) ->
     let lock = format!("BEGIN; SELECT * FROM {stock} WHERE id = 1 FOR UPDATE");
     run(&mut holder, &lock).await.unwrap();
     tokio::spawn(async move {
-        enough.await;
+        timeout(Duration::from_secs(10), enough).await.expect("somebody waits for the lock");
         run(&mut holder, "COMMIT").await.unwrap();
     })
 }

@@ -10,8 +10,8 @@ mod shop;
 #[path = "support/cluster.rs"]
 mod support;
 
-use ms_pool::{Cluster, Scope};
-use replicas::{all_well, count, freeze, insert, port};
+use ms_pool::Cluster;
+use replicas::{all_well, count, eventually_from_a_replica, freeze, insert, port};
 use shop::{Shop, tcp};
 use sqlx::{AssertSqlSafe, Executor};
 use support::{address, primary_url, replica_url};
@@ -72,16 +72,6 @@ async fn what_was_committed_is_seen_by_who_committed_it() {
     let position = scope.position().await.unwrap();
     all_well().await;
     eventually_from_a_replica(&db.scope_at(&position), &table, 5).await;
-}
-
-/// Reads until a replica answers, which a busy machine may not manage within the time that a read waits for one.
-async fn eventually_from_a_replica(scope: &Scope, table: &str, rows: i64) {
-    support::eventually("a replica to have it", async || {
-        let (seen, at) = count(scope, table).await;
-        assert_eq!(seen, rows);
-        at != port(&primary_url())
-    })
-    .await;
 }
 
 /// What has been rolled back nobody waits for.

@@ -71,9 +71,13 @@ pub(super) fn is_away(
 /// Whether the session has to let go of a connection: the server has changed. A transaction is ended where it was begun.
 #[inline]
 fn is_outdated(core: &Core, slot: &Slot) -> bool {
-    slot.lease.is_outdated()
-        && core.trx.bound() != Some(slot.server)
-        && core.xa.as_ref().is_none_or(|it| !it.has(slot.server))
+    slot.lease.is_outdated() && !is_at_work(core, slot.server)
+}
+
+/// Whether the session has a transaction or a branch on the server, which ends with its connection.
+#[inline]
+fn is_at_work(core: &Core, server: ServerIx) -> bool {
+    core.trx.bound() == Some(server) || core.xa.as_ref().is_some_and(|it| it.has(server))
 }
 
 /// A write that a hint sends to a replica, whose connection refuses writes.
@@ -130,7 +134,7 @@ pub(super) async fn make_ready(
             // abandoned by our own caller is another matter; the original had no way to do that.)
             return Ok(true);
         }
-        if core.trx.bound() != Some(server) && core.xa.as_ref().is_none_or(|it| !it.has(server)) {
+        if !is_at_work(core, server) {
             slots.remove(server);
         }
         return Ok(false);

@@ -191,6 +191,12 @@ pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) -> std
     began.elapsed()
 }
 
+/// Waits until nobody has or wants a connection. One may still have been asking a replica.
+pub async fn unused(db: &Cluster) {
+    let unused = async || db.state().iter().all(|it| it.in_use == 0 && it.waiting == 0);
+    eventually("all connections to be back", unused).await;
+}
+
 /// The transactions that a server has open for certain connections; `whose` is a condition on the process list, `p`.
 ///
 /// InnoDB shows a copy of its list, which it makes anew only when nobody has looked for 0.1 s: who looks every 10 ms sees

@@ -4,9 +4,10 @@
 
 use std::{collections::BTreeMap, sync::Mutex, time::Duration};
 
+use ms_pool::{Scope, ms_gtid::replica::Lag};
 use sqlx::{AssertSqlSafe, Executor, MySql, Row};
 
-use crate::support::{self, direct, is_mariadb, replica_url};
+use crate::support::{self, control, direct, is_mariadb, replica_url};
 
 /// Stops replication on a replica: it goes on answering, from the past.
 pub async fn freeze(replica: usize) {
@@ -51,6 +52,46 @@ pub async fn counted(url: &str, names: &[&str]) -> u64 {
     let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(&mut direct(url).await).await.unwrap();
     assert!(!rows.is_empty(), "the server counts none of {names:?}");
     rows.iter().map(|row| row.try_get_unchecked::<String, _>(1).unwrap().parse::<u64>().unwrap()).sum()
+}
+
+/// Reads until a replica answers, which a busy machine may not manage within the time that a read waits for one. All rows are
+/// seen wherever it reads.
+pub async fn eventually_from_a_replica(scope: &Scope, table: &str, rows: i64) {
+    support::eventually("a replica to have it", async || {
+        let (seen, at) = count(scope, table).await;
+        assert_eq!(seen, rows);
+        at != port(&support::primary_url())
+    })
+    .await;
+}
+
+/// Runs SQL on both replicas, as their administrator.
+pub async fn on_both(sql: &str) {
+    for name in ["replica1", "replica2"] {
+        control(&format!("sql {name} {sql}")).await;
+    }
+}
+
+/// Has both replicas apply what they get so much later.
+pub async fn delay_both(seconds: u32) {
+    let sql = if is_mariadb() {
+        format!("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY={seconds}; START SLAVE")
+    } else {
+        format!("STOP REPLICA; CHANGE REPLICATION SOURCE TO SOURCE_DELAY={seconds}; START REPLICA")
+    };
+    for statement in sql.split("; ") {
+        on_both(statement).await;
+    }
+    both_run().await;
+}
+
+/// Waits for receivers that were started to be connected.
+pub async fn both_run() {
+    let db = support::cluster();
+    for name in ["replica1", "replica2"] {
+        let runs = async || matches!(db.examine(name).await.unwrap().lag, Ok(Lag::Behind(_)));
+        support::eventually("the receiver to run", runs).await;
+    }
 }
 
 /// What a writer was told to be there, and when: who reads then is to see that or something later.
